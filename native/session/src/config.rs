@@ -1,0 +1,97 @@
+//! What whoever mounts a file system decides about its session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrofuse_protocol::Opcode;
+
+use crate::log::Sink;
+
+/// Settings of one session. Start from [`Config::default`].
+#[derive(Clone)]
+pub struct Config {
+    /// The file system's key of the root directory.
+    pub root_key: u64,
+    /// Which operations reach the handler, bit `1 << opcode`; the others are answered by the engine. FORGET, RELEASE
+    /// and RELEASEDIR always do: they end what others began.
+    pub operations: u64,
+    /// Bytes of the largest read and write, at least 4096; rounded down to whole pages, and to 128 KiB where the
+    /// kernel knows no more.
+    pub max_write: u32,
+    /// Requests that the kernel may have under way in the background (readahead, asynchronous direct I/O).
+    pub max_background: u16,
+    /// Of those, how many make the kernel hold back further ones.
+    pub congestion_threshold: u16,
+    /// How long the kernel may remember that a name doesn't exist; zero: not at all.
+    pub negative_timeout: Duration,
+    /// Collect writes in the page cache.
+    pub writeback_cache: bool,
+    /// Every file is opened with `FOPEN_DIRECT_IO`.
+    pub direct_io: bool,
+    /// Every file is opened with `FOPEN_KEEP_CACHE`.
+    pub kernel_cache: bool,
+    /// Cached data is dropped when a file's size or mtime changes; without effect with `kernel_cache`.
+    pub auto_inval_data: bool,
+    /// Owner that every node shows, instead of its own.
+    pub uid: Option<u32>,
+    /// Group that every node shows, instead of its own.
+    pub gid: Option<u32>,
+    /// Permission bits that no node shows; all others it does, instead of its own.
+    pub umask: Option<u32>,
+    /// Each worker reads from a descriptor of its own, where the kernel lets it.
+    pub clone_fd: bool,
+    /// Nodes that the kernel may refer to at once. Memory is reserved for all, and used as they come.
+    pub max_nodes: u32,
+    /// Files and directories that may be open at once, as `max_nodes`.
+    pub max_handles: u32,
+    /// How long the kernel may take to begin the conversation.
+    pub init_deadline: Duration,
+    /// Receives log lines.
+    pub log: Sink,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            root_key: 1,
+            operations: u64::MAX,
+            max_write: 1 << 20,
+            max_background: 64,
+            congestion_threshold: 48,
+            negative_timeout: Duration::ZERO,
+            writeback_cache: false,
+            direct_io: false,
+            kernel_cache: false,
+            auto_inval_data: true,
+            uid: None,
+            gid: None,
+            umask: None,
+            clone_fd: false,
+            max_nodes: 1 << 24,
+            max_handles: 1 << 20,
+            init_deadline: Duration::from_secs(10),
+            log: Arc::new(|_, _| {}),
+        }
+    }
+}
+
+impl Config {
+    /// Whether an operation reaches the handler.
+    pub(crate) fn handles(&self, opcode: Opcode) -> bool {
+        opcode.raw() < u64::BITS && self.operations >> opcode.raw() & 1 == 1
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("root_key", &self.root_key)
+            .field("operations", &format_args!("{:#x}", self.operations))
+            .field("max_write", &self.max_write)
+            .field("max_background", &self.max_background)
+            .field("writeback_cache", &self.writeback_cache)
+            .field("clone_fd", &self.clone_fd)
+            .finish_non_exhaustive()
+    }
+}

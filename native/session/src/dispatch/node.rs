@@ -1,0 +1,88 @@
+//! Requests about one node: attributes, links' targets, permissions, figures of the file system, forgetting.
+
+use ferrofuse_protocol::abi::{self, fattr, AttrOut, GetattrIn, SetattrIn, StatfsOut};
+use ferrofuse_protocol::{Errno, NodeId};
+
+use super::{dress, forget, Serving};
+use crate::handler::{Handler, Key, Outcome, Slot};
+use crate::handles::{Fh, Kind};
+use crate::lease::bulk_bytes;
+use crate::reply::Delivery;
+
+/// Longest target of a symbolic link: a page less the NUL that the kernel adds.
+const MAX_TARGET: usize = 4095;
+
+impl<H: Handler> Serving<'_, H> {
+    pub(super) fn getattr(mut self, arg: &GetattrIn) -> Delivery {
+        let handle = (arg.getattr_flags & abi::getattr::FH != 0).then_some(Fh(arg.fh));
+        let outcome = self.about(handle).and_then(|(node, slot)| {
+            let out = self.upcall(|handler, call| handler.getattr(call, node, slot))?;
+            Ok((node, out))
+        });
+        self.attributes(outcome)
+    }
+
+    pub(super) fn setattr(mut self, change: &SetattrIn) -> Delivery {
+        let handle = (change.valid & fattr::FH != 0).then_some(Fh(change.fh));
+        let outcome = self.about(handle).and_then(|(node, slot)| {
+            let out = self.upcall(|handler, call| handler.setattr(call, node, slot, change))?;
+            Ok((node, out))
+        });
+        self.attributes(outcome)
+    }
+
+    /// Node and slot of a request that may name a handle. A directory's handle is none that the handler asked for.
+    fn about(&self, handle: Option<Fh>) -> Outcome<(Key, Option<Slot>)> {
+        let node = self.node()?;
+        let open = handle.and_then(|fh| self.session.handles.find(fh, Kind::File));
+        match (handle, open) {
+            (Some(fh), None) if self.session.handles.find(fh, Kind::Directory).is_none() => Err(Errno::EBADF),
+            (_, open) => Ok((node, open.map(|open| open.slot))),
+        }
+    }
+
+    fn attributes(self, outcome: Outcome<(Key, AttrOut)>) -> Delivery {
+        match outcome {
+            Ok((node, mut out)) => {
+                dress(&self.session.config, &mut out.attr, node);
+                self.reply.record(&out)
+            }
+            Err(errno) => self.reply.error(errno),
+        }
+    }
+
+    pub(super) fn readlink(mut self) -> Delivery {
+        let outcome = self
+            .node()
+            .and_then(|node| self.upcall(|handler, call| handler.readlink(call, node)));
+        let target = outcome.and_then(|len| {
+            let len = Some(len).filter(|&len| len <= MAX_TARGET).ok_or(Errno::ENAMETOOLONG)?;
+            bulk_bytes(&*self.call.memory, len).ok_or(Errno::EIO)
+        });
+        match target {
+            Ok(target) => self.reply.bytes(target),
+            Err(errno) => self.reply.error(errno),
+        }
+    }
+
+    pub(super) fn statfs(mut self) -> Delivery {
+        match self
+            .node()
+            .and_then(|node| self.upcall(|handler, call| handler.statfs(call, node)))
+        {
+            Ok(st) => self.reply.record(&StatfsOut { st }),
+            Err(errno) => self.reply.error(errno),
+        }
+    }
+
+    pub(super) fn access(self, mask: u32) -> Delivery {
+        let node = self.node();
+        self.plain(|handler, call| handler.access(call, node?, mask))
+    }
+
+    pub(super) fn forget(self, count: u64) -> Delivery {
+        forget(self.session, self.handler, NodeId(self.header.nodeid), count);
+        self.reply.none();
+        Delivery::Delivered
+    }
+}

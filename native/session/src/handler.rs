@@ -1,0 +1,250 @@
+//! The only door to a file system.
+//!
+//! [`Handler`] is called by `dispatch`, once per request, on the worker's own thread. It knows keys, slots and
+//! buffers; it never sees a nodeid, a file descriptor of the transport, or a reply. Whatever it returns, dispatch
+//! sends exactly one reply; a panic becomes `EIO`.
+
+use std::io;
+use std::ops::Range;
+
+use ferrofuse_protocol::{abi, Errno, Name, Opcode};
+
+/// What a handler answers: a value, or the errno that the caller of the system call gets.
+pub type Outcome<T> = Result<T, Errno>;
+
+/// The file system's own identifier of a node. The engine exchanges it for a nodeid before anything reaches the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(pub u64);
+
+/// Index of an open file or directory: small, dense, and reused after release. Chosen by the engine before `open`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(pub u32);
+
+/// A directory entry as the file system gives it: `nodeid` holds the [`Key`], dispatch replaces it.
+pub type Entry = abi::EntryOut;
+
+/// Which calls on one open handle may overlap. Dispatch enforces it; a request that must wait is parked, and no
+/// worker waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Concurrency {
+    /// One call at a time.
+    #[default]
+    Serialized = 0,
+    /// Reads overlap each other; every other call is alone.
+    SharedReads = 1,
+    /// No ordering at all.
+    Concurrent = 2,
+}
+
+/// What `open`, `create` and `opendir` answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opened {
+    /// `FOPEN_*` of `<linux/fuse.h>`.
+    pub flags: u32,
+    /// Which calls on the handle may overlap.
+    pub concurrency: Concurrency,
+}
+
+/// Who made the system call. All zero for calls that the engine makes itself (handles left at the end of a session).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Effective user, as the kernel maps it into the mount's user namespace.
+    pub uid: u32,
+    /// Effective group.
+    pub gid: u32,
+    /// Thread id; 0 when the caller is in another pid namespace.
+    pub pid: u32,
+}
+
+/// The bulk memory of one lease: file data, directory entries and xattr values of one request in flight.
+///
+/// # Safety
+/// The region stays mapped, writable, page-aligned and at the same address until the value is dropped, and no other
+/// `Memory` overlaps it. Others may read or write it at any time (a Java program may keep a buffer), so it is never
+/// turned into a reference.
+pub unsafe trait Memory: Send + 'static {
+    /// The whole region.
+    fn bulk(&self) -> *mut [u8];
+}
+
+/// What a handler may know of the request it serves, and the memory it answers in.
+pub struct Call<'a, M> {
+    /// Kernel's id of the request (`fuse_in_header.unique`).
+    pub unique: u64,
+    /// The operation, for logs and metrics.
+    pub opcode: Opcode,
+    /// Who asked.
+    pub caller: Caller,
+    /// The lease's memory. Replies that carry bytes (`read`, `readdir`, `readlink`, `getxattr`, `listxattr`) put them
+    /// at the start of its bulk region; `write` and `setxattr` find theirs there.
+    pub memory: &'a mut M,
+}
+
+/// What the kernel offers, told to [`Handler::init`] before INIT is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Protocol minor version in use (major is 7).
+    pub minor: u32,
+    /// Every `FUSE_*` INIT flag the kernel offered, `flags2` in the upper half.
+    pub flags: u64,
+}
+
+/// What the file system asks for at INIT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// The file system clears setuid, setgid and capabilities itself when a call says so (`HANDLE_KILLPRIV_V2`).
+    pub clears_privileges: bool,
+}
+
+/// A file system as the engine sees it: one value per worker thread, all of them doors to the same file system.
+///
+/// Every method runs on the worker's thread. Default methods do not exist on purpose: which operations reach the
+/// handler is decided by `Config::operations`, the others are answered by dispatch.
+pub trait Handler {
+    /// Memory of a lease, made by the worker that first needs it; a parked request may be finished by another worker.
+    type Memory: Memory;
+
+    /// Makes the memory of one more lease with a bulk region of at least `bulk` bytes.
+    ///
+    /// # Errors
+    /// Whatever kept it from being allocated.
+    fn lease(&mut self, bulk: usize) -> io::Result<Self::Memory>;
+
+    /// Called once, before the kernel gets its INIT reply.
+    fn init(&mut self, offer: &Offer) -> Outcome<Wish>;
+    /// Called once, after the last request and the last `release`.
+    fn destroy(&mut self);
+
+    /// Finds `name`. `None` is a negative entry. Each entry handed out raises the node's lookup count by one.
+    fn lookup(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<Option<Entry>>;
+    /// The kernel no longer refers to the node; `lookups` entries had been handed out since it last did not.
+    fn forget(&mut self, node: Key, lookups: u64);
+    /// Attributes; `handle` when the caller holds an open file.
+    fn getattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, handle: Option<Slot>) -> Outcome<abi::AttrOut>;
+    /// Changes what `change.valid` (`FATTR_*`) names; `change.fh` is meaningless, `handle` stands for it.
+    fn setattr(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        handle: Option<Slot>,
+        change: &abi::SetattrIn,
+    ) -> Outcome<abi::AttrOut>;
+    /// Target of a symbolic link, into the bulk region; answers its length.
+    fn readlink(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<usize>;
+    /// Makes a symbolic link.
+    fn symlink(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name, target: &[u8])
+        -> Outcome<Entry>;
+    /// Makes a file, device, fifo or socket.
+    fn mknod(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        parent: Key,
+        name: &Name,
+        arg: &abi::MknodIn,
+    ) -> Outcome<Entry>;
+    /// Makes a directory.
+    fn mkdir(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        parent: Key,
+        name: &Name,
+        arg: &abi::MkdirIn,
+    ) -> Outcome<Entry>;
+    /// Removes a name that is not a directory.
+    fn unlink(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<()>;
+    /// Removes an empty directory.
+    fn rmdir(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<()>;
+    /// Renames; `flags` are those of renameat2(2).
+    fn rename(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        parent: Key,
+        name: &Name,
+        new_parent: Key,
+        new_name: &Name,
+        flags: u32,
+    ) -> Outcome<()>;
+    /// Makes a hard link to `node`.
+    fn link(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        new_parent: Key,
+        new_name: &Name,
+    ) -> Outcome<Entry>;
+    /// Opens a file as `slot`.
+    fn open(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened>;
+    /// Makes a file and opens it as `slot`, in one step.
+    fn create(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        parent: Key,
+        name: &Name,
+        arg: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)>;
+    /// Reads up to `arg.size` bytes into the bulk region; fewer is end of file.
+    fn read(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize>;
+    /// Writes the first `arg.size` bytes of the bulk region; answers how many were taken.
+    fn write(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::WriteIn)
+        -> Outcome<usize>;
+    /// One descriptor of the handle was closed; close(2) returns the answer.
+    fn flush(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot) -> Outcome<()>;
+    /// fsync(2), or fdatasync(2) when `data_only`.
+    fn fsync(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, data_only: bool) -> Outcome<()>;
+    /// fallocate(2).
+    fn fallocate(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        slot: Slot,
+        arg: &abi::FallocateIn,
+    ) -> Outcome<()>;
+    /// The handle's last use; `slot` may be given to another open afterwards. Also for handles that the kernel never
+    /// learned of (an interrupted open) and those left when the session ends.
+    fn release(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot) -> Outcome<()>;
+    /// Opens a directory as `slot`.
+    fn opendir(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        arg: &abi::OpenIn,
+        slot: Slot,
+    ) -> Outcome<Opened>;
+    /// Puts `fuse_dirent` records (`fuse_direntplus` when `plus`, with keys as nodeids, 0 for "no attributes") that
+    /// follow `cookie` into the first `size` bytes of the bulk region; answers how many bytes. 0 is the end.
+    fn readdir(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        slot: Slot,
+        cookie: u64,
+        size: usize,
+        plus: bool,
+    ) -> Outcome<usize>;
+    /// fsync(2) on a directory.
+    fn fsyncdir(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, data_only: bool) -> Outcome<()>;
+    /// The directory's last use, as `release`.
+    fn releasedir(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot) -> Outcome<()>;
+    /// statfs(2).
+    fn statfs(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<abi::Kstatfs>;
+    /// Sets an attribute to the bytes at `value` of the bulk region; `flags` are those of setxattr(2).
+    fn setxattr(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        name: &Name,
+        value: Range<usize>,
+        flags: u32,
+    ) -> Outcome<()>;
+    /// Value of an attribute, into the bulk region if it fits in `size` (`ERANGE` if not); answers its length.
+    /// `size` 0 asks for the length alone.
+    fn getxattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, name: &Name, size: usize) -> Outcome<usize>;
+    /// NUL-terminated names one after the other, as `getxattr`.
+    fn listxattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, size: usize) -> Outcome<usize>;
+    /// Removes an attribute.
+    fn removexattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, name: &Name) -> Outcome<()>;
+    /// access(2); `mask` of `R_OK`, `W_OK`, `X_OK`.
+    fn access(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, mask: u32) -> Outcome<()>;
+}

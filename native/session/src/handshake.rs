@@ -1,0 +1,382 @@
+//! The opening conversation: INIT, what is asked for, what was granted.
+//!
+//! Called once per connection, by [`Session::establish`](crate::Session::establish).
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use ferrofuse_protocol::abi::{self, init, InitIn, InitOut};
+use ferrofuse_protocol::{Dialect, Errno, Message, Opcode, Operation};
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::handler::{Handler, Offer, Wish};
+use crate::lease::SPLIT;
+use crate::log::Log;
+use crate::reply::{Delivery, Reply};
+use crate::transport::{Channel, Received};
+
+/// Oldest minor version that is spoken (Linux 5.4).
+const MIN_MINOR: u32 = 31;
+
+/// Pages of a request where `MAX_PAGES` is unknown (the kernel's `FUSE_DEFAULT_MAX_PAGES_PER_REQ`).
+const DEFAULT_MAX_PAGES: u32 = 32;
+
+/// What kernel and engine agreed on at INIT. Plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Granted {
+    /// Minor version in use; the major is 7.
+    pub minor: u32,
+    /// `FUSE_*` INIT flags in effect, `flags2` in the upper half.
+    pub flags: u64,
+    /// Bytes of the largest WRITE.
+    pub max_write: u32,
+    /// Pages of the largest request.
+    pub max_pages: u32,
+    /// Bytes of the largest readahead.
+    pub max_readahead: u32,
+    /// Background requests under way at once.
+    pub max_background: u16,
+    /// Background requests that make the kernel hold back.
+    pub congestion_threshold: u16,
+    /// Bytes of a page on this machine.
+    pub page_size: u32,
+}
+
+impl Granted {
+    /// How later messages are to be decoded.
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect {
+            setxattr_ext: self.flags & init::SETXATTR_EXT != 0,
+            minor: self.minor,
+        }
+    }
+
+    /// Bytes of a lease's bulk region: the largest read or write, and together with the head at least the
+    /// `FUSE_MIN_READ_BUFFER` that the kernel insists on.
+    pub(crate) fn bulk(&self) -> usize {
+        let pages = self.max_pages as usize * self.page_size as usize;
+        pages.max(self.max_write as usize).max(abi::MIN_READ_BUFFER)
+    }
+}
+
+/// Waits for INIT, lets the file system say what it wishes, and answers.
+pub(crate) fn hold<H: Handler>(
+    channel: &Channel,
+    config: &Config,
+    log: &Log,
+    handler: &mut H,
+) -> Result<Granted, Error> {
+    let deadline = Instant::now() + config.init_deadline;
+    loop {
+        let (unique, arg) = receive(channel, deadline)?;
+        let reply = Reply::new(channel, unique);
+        if arg.major > abi::KERNEL_VERSION {
+            // The kernel is told our major and sends another INIT that speaks it.
+            let ours = InitOut {
+                major: abi::KERNEL_VERSION,
+                minor: abi::KERNEL_MINOR_VERSION,
+                ..InitOut::default()
+            };
+            sent(reply.record(&ours))?;
+            continue;
+        }
+        if arg.major < abi::KERNEL_VERSION || arg.minor < MIN_MINOR {
+            let _ = reply.error(Errno::EPROTO);
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "negotiating with",
+                format!("a kernel that speaks FUSE {}.{}", arg.major, arg.minor),
+                "use Linux 5.4 or later",
+            ));
+        }
+        let offer = Offer {
+            minor: arg.minor.min(abi::KERNEL_MINOR_VERSION),
+            flags: arg.all_flags(),
+        };
+        let wish = match crate::dispatch::guarded(log, Opcode::Init, || handler.init(&offer)) {
+            Ok(wish) => wish,
+            Err(errno) => {
+                let _ = reply.error(errno);
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    "starting",
+                    "the file system",
+                    "its init failed; see the file system's own messages",
+                )
+                .caused_by(io::Error::from_raw_os_error(errno.raw())));
+            }
+        };
+        let granted = negotiate(&offer, arg.max_readahead, config, wish);
+        sent(reply.record(&answer(&granted)))?;
+        return Ok(granted);
+    }
+}
+
+fn sent(delivery: Delivery) -> Result<(), Error> {
+    match delivery {
+        Delivery::Delivered => Ok(()),
+        Delivery::Lost | Delivery::Refused(_) => Err(disconnected()),
+    }
+}
+
+/// The next message, which has to be INIT.
+fn receive(channel: &Channel, deadline: Instant) -> Result<(u64, InitIn), Error> {
+    #[repr(align(8))]
+    struct Buffer([u8; abi::MIN_READ_BUFFER]);
+    let mut buffer = Buffer([0; abi::MIN_READ_BUFFER]);
+    let len = loop {
+        let (head, rest) = buffer.0.split_at_mut(SPLIT);
+        // SAFETY: `rest` is a borrowed slice.
+        match unsafe { channel.receive(head, rest) } {
+            Received::Message(len) => break len,
+            Received::Empty => wait_readable(channel, deadline)?,
+            Received::Ended => return Err(disconnected()),
+            Received::Failed(error) => return Err(disconnected().caused_by(error)),
+        }
+    };
+    let message = Message::contiguous(&buffer.0[..len], &Dialect::default());
+    match message.and_then(|message| Ok((message.header.unique, message.decode()?))) {
+        Ok((unique, Operation::Init { arg })) => Ok((unique, arg)),
+        other => {
+            let found = match other {
+                Ok(_) => "another operation".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            Err(Error::new(
+                ErrorKind::Protocol,
+                "reading",
+                format!("the kernel's first message (INIT expected, found: {found})"),
+                "give a descriptor of /dev/fuse that nobody has read from",
+            ))
+        }
+    }
+}
+
+fn wait_readable(channel: &Channel, deadline: Instant) -> Result<(), Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::new(
+            ErrorKind::TimedOut,
+            "waiting for",
+            "the kernel's INIT",
+            "check that the descriptor given is the one that was mounted",
+        ));
+    }
+    let mut polled = libc::pollfd {
+        fd: channel.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // Rounded up, so that the last wait isn't a spin.
+    let millis = (left + Duration::from_micros(999))
+        .as_millis()
+        .try_into()
+        .unwrap_or(libc::c_int::MAX);
+    // SAFETY: one pollfd that outlives the call. Its result doesn't matter: the caller reads again.
+    unsafe { libc::poll(&raw mut polled, 1, millis) };
+    Ok(())
+}
+
+fn disconnected() -> Error {
+    Error::new(
+        ErrorKind::Disconnected,
+        "negotiating with",
+        "the kernel",
+        "the mount was undone before it was complete; mount again",
+    )
+}
+
+/// Chooses of what the kernel offers.
+fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> Granted {
+    let mut asked = init::ASYNC_READ
+        | init::BIG_WRITES
+        | init::ATOMIC_O_TRUNC
+        | init::ASYNC_DIO
+        | init::PARALLEL_DIROPS
+        | init::MAX_PAGES
+        | init::ABORT_ERROR
+        | init::INIT_EXT
+        | init::CACHE_SYMLINKS
+        | init::SETXATTR_EXT;
+    let when = |condition: bool, flags: u64| if condition { flags } else { 0 };
+    asked |= when(
+        config.handles(Opcode::Readdirplus),
+        init::DO_READDIRPLUS | init::READDIRPLUS_AUTO,
+    );
+    asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
+    asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
+    asked |= when(wish.clears_privileges, init::HANDLE_KILLPRIV_V2);
+    let flags = asked & offer.flags;
+
+    let page_size = page_size();
+    let most = if flags & init::MAX_PAGES != 0 {
+        u32::from(u16::MAX)
+    } else {
+        DEFAULT_MAX_PAGES
+    };
+    let max_pages = (config.max_write / page_size).clamp(1, most);
+    Granted {
+        minor: offer.minor,
+        flags,
+        max_write: max_pages * page_size,
+        // Reads are not bound by `max_write`: the kernel falls back to its default where it is told nothing.
+        max_pages: if flags & init::MAX_PAGES != 0 {
+            max_pages
+        } else {
+            DEFAULT_MAX_PAGES
+        },
+        max_readahead,
+        max_background: config.max_background,
+        congestion_threshold: config.congestion_threshold.min(config.max_background),
+        page_size,
+    }
+}
+
+fn answer(granted: &Granted) -> InitOut {
+    let mut out = InitOut {
+        major: abi::KERNEL_VERSION,
+        minor: granted.minor,
+        max_readahead: granted.max_readahead,
+        max_background: granted.max_background,
+        congestion_threshold: granted.congestion_threshold,
+        max_write: granted.max_write,
+        time_gran: 1,
+        // `negotiate` keeps it below 2^16.
+        max_pages: granted.max_pages as u16,
+        ..InitOut::default()
+    };
+    out.set_all_flags(granted.flags);
+    out
+}
+
+fn page_size() -> u32 {
+    // SAFETY: no memory is involved.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u32::try_from(size).unwrap_or(4096).max(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: u64 = u64::MAX;
+
+    fn negotiated(flags: u64, config: &Config, wish: Wish) -> Granted {
+        negotiate(&Offer { minor: 45, flags }, 131_072, config, wish)
+    }
+
+    #[test]
+    fn nothing_is_asked_that_was_not_offered() {
+        let config = Config {
+            writeback_cache: true,
+            ..Config::default()
+        };
+        for offered in [
+            0,
+            init::ASYNC_READ,
+            init::MAX_PAGES | init::WRITEBACK_CACHE,
+            !init::MAX_PAGES,
+        ] {
+            let granted = negotiated(
+                offered,
+                &config,
+                Wish {
+                    clears_privileges: true,
+                },
+            );
+            assert_eq!(granted.flags & !offered, 0, "{offered:#x}");
+        }
+    }
+
+    #[test]
+    fn features_follow_settings_and_wishes() {
+        let has = |granted: Granted, flag: u64| granted.flags & flag != 0;
+        let plain = negotiated(ALL, &Config::default(), Wish::default());
+        assert!(has(plain, init::AUTO_INVAL_DATA) && has(plain, init::DO_READDIRPLUS) && has(plain, init::ABORT_ERROR));
+        let never = init::WRITEBACK_CACHE
+            | init::HANDLE_KILLPRIV_V2
+            | init::HANDLE_KILLPRIV
+            | init::DONT_MASK
+            | init::POSIX_ACL
+            | init::POSIX_LOCKS
+            | init::FLOCK_LOCKS
+            | init::PASSTHROUGH
+            | init::OVER_IO_URING
+            | init::EXPORT_SUPPORT
+            | init::SECURITY_CTX;
+        assert_eq!(plain.flags & never, 0);
+
+        let cached = Config {
+            kernel_cache: true,
+            writeback_cache: true,
+            ..Config::default()
+        };
+        let cached = negotiated(
+            ALL,
+            &cached,
+            Wish {
+                clears_privileges: true,
+            },
+        );
+        assert!(has(cached, init::WRITEBACK_CACHE) && has(cached, init::HANDLE_KILLPRIV_V2));
+        assert!(!has(cached, init::AUTO_INVAL_DATA));
+
+        let flat = Config {
+            operations: !(1 << Opcode::Readdirplus.raw()),
+            ..Config::default()
+        };
+        assert!(!has(negotiated(ALL, &flat, Wish::default()), init::DO_READDIRPLUS));
+    }
+
+    #[test]
+    fn sizes_are_whole_pages_within_what_the_kernel_knows() {
+        let granted = negotiated(ALL, &Config::default(), Wish::default());
+        assert_eq!(
+            (granted.max_write, granted.max_pages * granted.page_size),
+            (1 << 20, 1 << 20)
+        );
+        assert!(granted.bulk() >= 1 << 20);
+
+        let old = negotiated(!init::MAX_PAGES, &Config::default(), Wish::default());
+        assert_eq!(old.max_write, DEFAULT_MAX_PAGES * old.page_size);
+
+        let small = negotiated(
+            !init::MAX_PAGES,
+            &Config {
+                max_write: 5000,
+                ..Config::default()
+            },
+            Wish::default(),
+        );
+        assert_eq!(small.max_write, small.page_size);
+        assert!(
+            small.bulk() >= DEFAULT_MAX_PAGES as usize * small.page_size as usize,
+            "reads may still be larger"
+        );
+
+        let none = negotiated(
+            ALL,
+            &Config {
+                max_write: 0,
+                ..Config::default()
+            },
+            Wish::default(),
+        );
+        assert_eq!(none.max_write, none.page_size);
+        assert!(none.bulk() + SPLIT >= abi::MIN_READ_BUFFER);
+    }
+
+    #[test]
+    fn flags_of_the_upper_half_travel_in_flags2() {
+        let granted = Granted {
+            flags: init::HAS_RESEND,
+            ..negotiated(ALL, &Config::default(), Wish::default())
+        };
+        let out = answer(&granted);
+        assert_eq!(out.flags2, (init::HAS_RESEND >> 32) as u32);
+        assert_ne!(u64::from(out.flags) & init::INIT_EXT, 0);
+    }
+}

@@ -1,0 +1,248 @@
+//! The buffers of one request in flight, and the request itself while nobody serves it.
+//!
+//! A message is received with its first [`SPLIT`] bytes in the head and the rest in the bulk region, so that the data
+//! of a WRITE begins at the start of a page. Of every other message the rest is copied behind its beginning: headers
+//! and names lie in one piece in the head, and the bulk region is free for the answer. Leases are pooled: a request
+//! that is parked keeps its lease while its worker takes another.
+
+use std::io;
+use std::sync::Arc;
+
+use ferrofuse_protocol::abi::{self, InHeader, WriteIn};
+use ferrofuse_protocol::{Errno, Opcode};
+use parking_lot::Mutex;
+
+use crate::handler::{Handler, Memory};
+use crate::reply::Reply;
+use crate::transport::{Bytes, Channel, Received};
+
+/// Where head and bulk region divide a message: behind the longest fixed part of a message that carries data.
+pub(crate) const SPLIT: usize = size_of::<InHeader>() + size_of::<WriteIn>();
+
+/// Room for all of any message but a large SETXATTR or BATCH_FORGET: SYMLINK, the longest of the others, has a name of
+/// 256 and a target of 4096 bytes.
+pub(crate) const HEAD: usize = 8192;
+
+#[repr(C, align(4096))]
+struct Head([u8; HEAD]);
+
+/// Buffers, and the message in them. Dropped with an unanswered message it answers `EIO`.
+pub(crate) struct Lease<M: Memory> {
+    head: Box<Head>,
+    memory: M,
+    /// Brought the message, and takes its reply.
+    channel: Arc<Channel>,
+    /// Bytes of the message.
+    len: usize,
+    /// `unique` of a message that awaits its reply.
+    unanswered: Option<u64>,
+}
+
+/// The parts of a lease that serving its message needs side by side.
+pub(crate) struct Parts<'a, M> {
+    pub(crate) header: &'a InHeader,
+    /// The beginning of the message: all of it, unless it is longer than the head or a WRITE.
+    pub(crate) head: &'a [u8],
+    /// Length of the whole message.
+    pub(crate) len: usize,
+    pub(crate) memory: &'a mut M,
+    pub(crate) due: Due<'a>,
+}
+
+/// A reply that the lease will give, with `EIO`, unless somebody takes it over.
+pub(crate) struct Due<'a> {
+    channel: &'a Channel,
+    unanswered: &'a mut Option<u64>,
+    unique: u64,
+}
+
+impl<'a> Due<'a> {
+    pub(crate) fn take(self) -> Reply<'a> {
+        *self.unanswered = None;
+        Reply::new(self.channel, self.unique)
+    }
+}
+
+impl<M: Memory> Lease<M> {
+    fn new(memory: M, channel: Arc<Channel>) -> Self {
+        Self {
+            head: Box::new(Head([0; HEAD])),
+            memory,
+            channel,
+            len: 0,
+            unanswered: None,
+        }
+    }
+
+    /// Receives the next message into the lease.
+    pub(crate) fn receive(&mut self) -> Received {
+        debug_assert!(self.unanswered.is_none());
+        // SAFETY: `Memory` promises a mapped, writable region.
+        let received = unsafe { self.channel.receive(&mut self.head.0[..SPLIT], self.memory.bulk()) };
+        if let Received::Message(len) = received {
+            self.len = len;
+            self.gather();
+            self.unanswered = self.header().map(|header| header.unique);
+        }
+        received
+    }
+
+    /// Copies what follows the beginning of the message behind it, as far as there is room.
+    fn gather(&mut self) {
+        let write = Opcode::Write.raw();
+        if self.len <= SPLIT || self.header().is_none_or(|header| header.opcode == write) {
+            return;
+        }
+        let rest = &mut self.head.0[SPLIT..self.len.min(HEAD)];
+        // SAFETY: the message has this many bytes in the bulk region, which is mapped and no part of the head.
+        unsafe { std::ptr::copy_nonoverlapping(self.memory.bulk().cast::<u8>(), rest.as_mut_ptr(), rest.len()) };
+    }
+
+    /// The message's header, if the message is long enough to have one.
+    pub(crate) fn header(&self) -> Option<&InHeader> {
+        abi::read_from(&self.head.0[..self.len.min(SPLIT)])
+    }
+
+    /// Answers that the request failed.
+    pub(crate) fn fail(&mut self, errno: Errno) {
+        if let Some(unique) = self.unanswered.take() {
+            // The reply of a request that nobody waits for any more hands nothing out.
+            let _ = Reply::new(&self.channel, unique).error(errno);
+        }
+    }
+
+    /// The bulk memory of a lease without a message.
+    pub(crate) fn memory(&mut self) -> &mut M {
+        &mut self.memory
+    }
+
+    /// The message and what is needed to answer it. `None`: it has no header.
+    pub(crate) fn parts(&mut self) -> Option<Parts<'_, M>> {
+        let header: &InHeader = abi::read_from(&self.head.0[..self.len.min(SPLIT)])?;
+        let room = if header.opcode == Opcode::Write.raw() {
+            SPLIT
+        } else {
+            HEAD
+        };
+        Some(Parts {
+            header,
+            head: &self.head.0[..self.len.min(room)],
+            len: self.len,
+            memory: &mut self.memory,
+            due: Due {
+                channel: &self.channel,
+                unanswered: &mut self.unanswered,
+                unique: header.unique,
+            },
+        })
+    }
+}
+
+impl<M: Memory> Drop for Lease<M> {
+    fn drop(&mut self) {
+        if let Some(unique) = self.unanswered.take() {
+            drop(Reply::new(&self.channel, unique));
+        }
+    }
+}
+
+/// Makes the value of a SETXATTR lie in one piece in the bulk region. `at` is where in the message it begins; the
+/// message's bytes before [`SPLIT`] are in `head`. `None`: it doesn't fit.
+pub(crate) fn value_in_bulk<M: Memory>(
+    head: &[u8],
+    memory: &mut M,
+    at: usize,
+    len: usize,
+) -> Option<std::ops::Range<usize>> {
+    let bulk = memory.bulk();
+    if let Some(start) = at.checked_sub(SPLIT) {
+        let range = start..start.checked_add(len)?;
+        return (range.end <= bulk.len()).then_some(range);
+    }
+    let early = head.get(at..SPLIT.min(at.checked_add(len)?))?;
+    let late = len - early.len();
+    if len > bulk.len() {
+        return None;
+    }
+    let start: *mut u8 = bulk.cast();
+    // SAFETY: `early` and `late` bytes together are `len`, which the bulk region has; it is mapped and writable, and
+    // `head` is no part of it. The first copy may overlap itself.
+    unsafe {
+        std::ptr::copy(start, start.add(early.len()), late);
+        std::ptr::copy_nonoverlapping(early.as_ptr(), start, early.len());
+    }
+    Some(0..len)
+}
+
+/// The first `len` bytes of the bulk region, to be sent. `None`: there are not so many.
+pub(crate) fn bulk_bytes<M: Memory>(memory: &M, len: usize) -> Option<Bytes<'_>> {
+    let bulk = memory.bulk();
+    // SAFETY: `len` bytes of a region that stays mapped while `memory` is borrowed.
+    (len <= bulk.len()).then(|| unsafe { Bytes::new(bulk.cast(), len) })
+}
+
+/// A record at `offset` of the bulk region, copied out. `None`: the region ends before it does.
+pub(crate) fn bulk_record<M: Memory, T: abi::Pod>(memory: &M, offset: usize) -> Option<T> {
+    let bulk = memory.bulk();
+    if offset.checked_add(size_of::<T>())? > bulk.len() {
+        return None;
+    }
+    // SAFETY: inside the mapped region, and any bytes are a `T`.
+    Some(unsafe { bulk.cast::<u8>().add(offset).cast::<T>().read_unaligned() })
+}
+
+/// Leases that are not in use.
+pub(crate) struct Leases<M: Memory> {
+    bulk: usize,
+    free: Mutex<Vec<Lease<M>>>,
+}
+
+/// More free leases than this are given back to the system.
+const MAX_FREE: usize = 64;
+
+impl<M: Memory> Leases<M> {
+    /// A pool of leases with `bulk` bytes each.
+    pub(crate) fn new(bulk: usize) -> Self {
+        Self {
+            bulk,
+            free: Mutex::default(),
+        }
+    }
+
+    /// A lease that receives from `channel`.
+    pub(crate) fn take<H>(&self, handler: &mut H, channel: &Arc<Channel>) -> io::Result<Lease<M>>
+    where
+        H: Handler<Memory = M>,
+    {
+        let pooled = self.free.lock().pop();
+        if let Some(mut lease) = pooled {
+            lease.channel = Arc::clone(channel);
+            return Ok(lease);
+        }
+        let memory = handler.lease(self.bulk)?;
+        if memory.bulk().len() < self.bulk {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the handler's lease is smaller than asked for",
+            ));
+        }
+        Ok(Lease::new(memory, Arc::clone(channel)))
+    }
+
+    pub(crate) fn put(&self, lease: Lease<M>) {
+        let mut free = self.free.lock();
+        if free.len() < MAX_FREE {
+            free.push(lease);
+        }
+    }
+
+    /// Drops the free leases.
+    pub(crate) fn clear(&self) {
+        drop(std::mem::take(&mut *self.free.lock()));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.free.lock().len()
+    }
+}

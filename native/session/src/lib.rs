@@ -1,0 +1,33 @@
+//! One mounted FUSE file system, from handshake to the last release.
+//!
+//! [`Session`] speaks with the kernel; a [`Handler`] is the file system behind it. The crate starts no threads, handles
+//! no signals, and knows nothing of Java.
+
+mod arena;
+mod config;
+mod dispatch;
+mod error;
+mod gate;
+mod handler;
+mod handles;
+mod handshake;
+mod in_flight;
+mod lease;
+mod log;
+pub mod mount;
+mod nodes;
+mod reply;
+mod session;
+mod transport;
+mod worker;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::Config;
+pub use error::{Error, ErrorKind};
+pub use handler::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
+pub use handshake::Granted;
+pub use in_flight::Running;
+pub use log::{Level, Sink};
+pub use session::Session;

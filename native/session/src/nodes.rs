@@ -1,0 +1,183 @@
+//! Which nodes the kernel refers to, and how often: nodeid <-> key.
+//!
+//! A nodeid is generation and slot of a record; it names one stay of a node in the kernel's memory and is never given
+//! to another node. Dispatch calls [`Nodes::acquire`] before it commits a reply that hands an entry out, and
+//! [`Nodes::forget`] when the kernel drops its references, or when that reply never arrived.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use ferrofuse_protocol::NodeId;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::arena::{Arena, Record, Region};
+use crate::handler::Key;
+use crate::log::{Level, Log};
+
+const SHARDS: usize = 64;
+
+/// One node that the kernel knows. Counts and key change only under the lock of the key's shard.
+#[repr(C)]
+struct Node {
+    key: AtomicU64,
+    /// References that the kernel holds (`nlookup`).
+    held: AtomicU64,
+    /// Entries handed out since the kernel last held none.
+    handed_out: AtomicU64,
+}
+
+// SAFETY: three atomics of the same size, repr(C).
+unsafe impl Record for Node {}
+
+/// Key -> slot of the nodes whose keys hash here, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard(Mutex<Index>);
+
+type Index = HashMap<u64, u32, BuildHasherDefault<KeyHasher>>;
+
+/// Mixes a key's bits: keys are often consecutive or aligned addresses, and SipHash costs more than the look-up.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = mix(self.0 ^ key);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A bijection of 64 bits in which every input bit reaches every output bit: two rounds of multiplying by an odd
+/// number and folding the well-mixed upper half down.
+fn mix(key: u64) -> u64 {
+    let once = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let twice = (once ^ (once >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    twice ^ (twice >> 29)
+}
+
+pub(crate) struct Nodes {
+    arena: Arena<Node>,
+    shards: Box<[Shard]>,
+    root: Key,
+    log: Arc<Log>,
+}
+
+/// A table without a free slot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Nodes {
+    /// Bytes of a region for `max` nodes.
+    pub(crate) fn bytes(max: u32) -> usize {
+        Arena::<Node>::bytes(max)
+    }
+
+    /// A table with the root in it, or the one that another table left in `region`.
+    pub(crate) fn new(region: Region, root: Key, log: Arc<Log>) -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        let nodes = Self {
+            arena: Arena::new(region),
+            shards,
+            root,
+            log,
+        };
+        for (slot, node) in nodes.arena.in_use() {
+            let key = Key(node.key.load(Ordering::Acquire));
+            nodes.shard(key).insert(key.0, slot);
+        }
+        if nodes.arena.in_use().next().is_none() {
+            // The first slot of a fresh arena is the one whose id is FUSE_ROOT_ID.
+            let first = nodes.acquire(root);
+            debug_assert_eq!(first, Ok(NodeId(ROOT)));
+        }
+        nodes
+    }
+
+    /// Counts one entry for `key` that is about to be handed out, and answers its nodeid.
+    pub(crate) fn acquire(&self, key: Key) -> Result<NodeId, Full> {
+        let mut index = self.shard(key);
+        if let Some(&slot) = index.get(&key.0) {
+            let node = self.arena.get(slot);
+            node.held.fetch_add(1, Ordering::Relaxed);
+            node.handed_out.fetch_add(1, Ordering::Relaxed);
+            return Ok(NodeId(self.arena.id(slot)));
+        }
+        let (slot, node) = self.arena.claim().ok_or(Full)?;
+        node.key.store(key.0, Ordering::Release);
+        node.held.store(1, Ordering::Relaxed);
+        node.handed_out.store(1, Ordering::Relaxed);
+        index.insert(key.0, slot);
+        Ok(NodeId(self.arena.id(slot)))
+    }
+
+    /// Drops `count` references. When none is left the node is gone, and its key and the entries handed out for it are
+    /// what the file system must hear. A count that the kernel cannot have is taken as "all of them".
+    pub(crate) fn forget(&self, nodeid: NodeId, count: u64) -> Option<(Key, u64)> {
+        if nodeid.0 == ROOT {
+            return None;
+        }
+        let Some(key) = self.key(nodeid) else {
+            self.log.line(
+                Level::Error,
+                "forget of an unknown node",
+                0,
+                format_args!("nodeid {:#x}", nodeid.0),
+            );
+            return None;
+        };
+        let mut index = self.shard(key);
+        // Between look-up and lock another forget may have ended the node.
+        let (slot, node) = self.arena.find(nodeid.0)?;
+        let held = node.held.load(Ordering::Relaxed);
+        if count < held {
+            node.held.store(held - count, Ordering::Relaxed);
+            return None;
+        }
+        let handed_out = node.handed_out.load(Ordering::Relaxed);
+        index.remove(&key.0);
+        self.arena.release(slot);
+        drop(index);
+        if count > held {
+            self.log.line(
+                Level::Error,
+                "forget of more references than were handed out",
+                0,
+                format_args!("nodeid {:#x}: {count} of {held}", nodeid.0),
+            );
+        }
+        Some((key, handed_out))
+    }
+
+    /// The file system's key of a node that the kernel names.
+    pub(crate) fn key(&self, nodeid: NodeId) -> Option<Key> {
+        if nodeid.0 == ROOT {
+            return Some(self.root);
+        }
+        let (slot, node) = self.arena.find(nodeid.0)?;
+        // Acquire pairs with the store in `acquire`: a key of a later use makes the end of this use visible below.
+        let key = node.key.load(Ordering::Acquire);
+        self.arena.is_current(slot, nodeid.0).then_some(Key(key))
+    }
+
+    fn shard(&self, key: Key) -> MutexGuard<'_, Index> {
+        // The map uses the hash's upper and lower bits, the shard some in the middle.
+        self.shards[(mix(key.0) >> 40) as usize % SHARDS].0.lock()
+    }
+}
+
+/// `FUSE_ROOT_ID`.
+const ROOT: u64 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! One mounted file system: the tables, queues and settings that its workers share, and its life from handshake to
+//! the last release.
+//!
+//! Called by whoever embeds the engine. Starts no threads: each worker is a thread of the caller that stays in
+//! [`Session::serve`].
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ferrofuse_protocol::Dialect;
+use parking_lot::{Condvar, Mutex};
+
+use crate::arena::Region;
+use crate::config::Config;
+use crate::dispatch;
+use crate::error::{Error, ErrorKind};
+use crate::gate::{Gate, Pass};
+use crate::handler::{Handler, Key, Memory, Slot};
+use crate::handles::Handles;
+use crate::handshake::{self, Granted};
+use crate::in_flight::{InFlight, Running};
+use crate::lease::{Lease, Leases};
+use crate::log::{Level, Log};
+use crate::nodes::Nodes;
+use crate::transport::{Channel, Waker};
+use crate::worker::Worker;
+
+/// One mounted file system.
+pub struct Session<M: Memory> {
+    pub(crate) config: Config,
+    pub(crate) granted: Granted,
+    pub(crate) dialect: Dialect,
+    pub(crate) log: Arc<Log>,
+    pub(crate) nodes: Nodes,
+    pub(crate) handles: Handles,
+    pub(crate) gate: Gate<Lease<M>>,
+    pub(crate) leases: Leases<M>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) waker: Waker,
+    ready: Mutex<VecDeque<(Pass, Lease<M>)>>,
+    /// Length of `ready`, so that workers need no lock to see that it is empty.
+    ready_len: AtomicUsize,
+    /// No worker receives any more: stopped, or the connection is over.
+    over: AtomicBool,
+    workers: Mutex<Workers>,
+    left: Condvar,
+}
+
+struct Workers {
+    alive: usize,
+    /// Closed by `finish`, so that nobody waits for answers that can't come.
+    device: Option<Arc<Channel>>,
+}
+
+impl<M: Memory> Session<M> {
+    /// Takes over a mounted `/dev/fuse` descriptor and holds the opening conversation with the kernel.
+    /// [`Handler::init`] is called in it.
+    ///
+    /// # Errors
+    /// When the kernel doesn't speak within [`Config::init_deadline`], speaks a version before 7.31, or the session's
+    /// memory can't be had. The descriptor is closed, which ends the mount.
+    pub fn establish<H>(device: OwnedFd, config: Config, handler: &mut H) -> Result<Arc<Self>, Error>
+    where
+        H: Handler<Memory = M>,
+    {
+        let log = Arc::new(Log::new(Arc::clone(&config.log)));
+        let tables = "reserving memory for";
+        let nodes = Region::anonymous(Nodes::bytes(config.max_nodes.max(1)))
+            .map_err(|error| no_memory(tables, "the node table", "lower max_nodes").caused_by(error))?;
+        let handles = Region::anonymous(Handles::bytes(config.max_handles.max(1)))
+            .map_err(|error| no_memory(tables, "the handle table", "lower max_handles").caused_by(error))?;
+        let waker = Waker::new()
+            .map_err(|error| no_memory("opening", "an eventfd", "raise the limit of open files").caused_by(error))?;
+        let device = Channel::new(device).map_err(|error| {
+            no_memory("setting up", "the FUSE device", "give a descriptor of /dev/fuse").caused_by(error)
+        })?;
+        let granted = handshake::hold(&device, &config, &log, handler)?;
+        let handles = Handles::new(handles);
+        Ok(Arc::new(Self {
+            nodes: Nodes::new(nodes, Key(config.root_key), Arc::clone(&log)),
+            gate: Gate::new(handles.capacity()),
+            handles,
+            leases: Leases::new(granted.bulk()),
+            in_flight: InFlight::default(),
+            waker,
+            ready: Mutex::default(),
+            ready_len: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+            workers: Mutex::new(Workers {
+                alive: 0,
+                device: Some(Arc::new(device)),
+            }),
+            left: Condvar::new(),
+            config,
+            dialect: granted.dialect(),
+            granted,
+            log,
+        }))
+    }
+
+    /// What was agreed on with the kernel.
+    pub fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// One worker's life: serves requests with `handler` on the calling thread until the connection is over or
+    /// [`Session::stop`] is called. Any number of threads may be in here.
+    ///
+    /// # Errors
+    /// When the worker can't get what it needs to begin, or the device fails in a way it never should. Other workers
+    /// go on.
+    pub fn serve<H: Handler<Memory = M>>(&self, handler: &mut H) -> Result<(), Error> {
+        let Some(_present) = Present::enter(self) else {
+            return Ok(());
+        };
+        let Some(device) = self.device() else { return Ok(()) };
+        Worker::new(self, handler, device)?.run()
+    }
+
+    /// Requests received and not yet finished, parked ones included.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.count()
+    }
+
+    /// The requests that workers are serving now.
+    pub fn running(&self) -> Vec<Running> {
+        self.in_flight.running()
+    }
+
+    /// Waits for a moment in which no request is in flight. `false`: there was none until `deadline`. Callable from any
+    /// thread but a worker's.
+    pub fn wait_idle(&self, deadline: Instant) -> bool {
+        self.in_flight.wait_idle(deadline)
+    }
+
+    /// Makes every worker return after the request it serves; parked requests are served first. Callable from any
+    /// thread, more than once.
+    pub fn stop(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.waker.stop();
+        // A waiter between its look and its sleep holds the lock.
+        let _workers = self.workers.lock();
+        self.left.notify_all();
+    }
+
+    /// Whether the session was stopped or its connection ended, and all workers have returned.
+    pub fn ended(&self) -> bool {
+        self.is_over() && self.workers.lock().alive == 0
+    }
+
+    /// Waits until [`Session::ended`]. `false`: not until `deadline`. Callable from any thread but a worker's.
+    pub fn wait_ended(&self, deadline: Instant) -> bool {
+        let mut workers = self.workers.lock();
+        while !(self.is_over() && workers.alive == 0) {
+            if self.left.wait_until(&mut workers, deadline).timed_out() {
+                return self.is_over() && workers.alive == 0;
+            }
+        }
+        true
+    }
+
+    /// Ends the session after its last worker: releases handles that were left open, calls [`Handler::destroy`], and
+    /// closes the device, so that whoever still uses the mount gets an error instead of waiting. `false`, and nothing
+    /// done, when workers are still there or the session was finished before.
+    pub fn finish<H: Handler<Memory = M>>(&self, handler: &mut H) -> bool {
+        let device = {
+            let mut workers = self.workers.lock();
+            if workers.alive > 0 {
+                return false;
+            }
+            workers.device.take()
+        };
+        let Some(device) = device else { return false };
+        self.over.store(true, Ordering::SeqCst);
+        dispatch::finish(self, handler, &device);
+        self.leases.clear();
+        self.left.notify_all();
+        true
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    fn device(&self) -> Option<Arc<Channel>> {
+        self.workers.lock().device.clone()
+    }
+
+    /// A request that may run now, for any worker to take.
+    pub(crate) fn take_ready(&self) -> Option<(Pass, Lease<M>)> {
+        if self.ready_len.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut ready = self.ready.lock();
+        let next = ready.pop_front();
+        self.ready_len.store(ready.len(), Ordering::Release);
+        next
+    }
+
+    fn make_ready(&self, pass: Pass, lease: Lease<M>) {
+        let mut ready = self.ready.lock();
+        ready.push_back((pass, lease));
+        self.ready_len.store(ready.len(), Ordering::Release);
+    }
+
+    /// Gives a pass back. Answers the next request for the caller to serve; further ones go to other workers.
+    pub(crate) fn leave(&self, pass: Pass) -> Option<(Pass, Lease<M>)> {
+        let mut first = None;
+        let mut others = 0;
+        self.gate.leave(pass, |pass, lease| {
+            if first.is_none() {
+                first = Some((pass, lease));
+            } else {
+                self.make_ready(pass, lease);
+                others += 1;
+            }
+        });
+        if others > 0 {
+            self.waker.ready(others);
+        }
+        first
+    }
+
+    /// Ends a handle. Answers the requests that waited behind its end: they will find it gone.
+    pub(crate) fn end_handle(&self, slot: Slot) -> Vec<Lease<M>> {
+        let behind = self.gate.close(slot).collect();
+        self.handles.free(slot);
+        behind
+    }
+}
+
+impl<M: Memory> Drop for Session<M> {
+    fn drop(&mut self) {
+        if self.workers.get_mut().device.is_some() {
+            self.log.line(
+                Level::Warn,
+                "session dropped before it was finished",
+                0,
+                format_args!("open handles were not released; call Session::finish after the last worker"),
+            );
+        }
+    }
+}
+
+/// One worker's presence in [`Session::serve`], panics included.
+struct Present<'a, M: Memory>(&'a Session<M>);
+
+impl<'a, M: Memory> Present<'a, M> {
+    fn enter(session: &'a Session<M>) -> Option<Self> {
+        let mut workers = session.workers.lock();
+        workers.device.as_ref()?;
+        workers.alive += 1;
+        Some(Self(session))
+    }
+}
+
+impl<M: Memory> Drop for Present<'_, M> {
+    fn drop(&mut self) {
+        self.0.workers.lock().alive -= 1;
+        self.0.left.notify_all();
+    }
+}
+
+fn no_memory(operation: &'static str, object: &'static str, remedy: &'static str) -> Error {
+    Error::new(ErrorKind::Resources, operation, object, remedy)
+}

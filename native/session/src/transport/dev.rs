@@ -1,0 +1,187 @@
+//! One descriptor of `/dev/fuse`, or a `SOCK_SEQPACKET` socket that plays it: one message a call, both ways.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// What a receive came back with.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// A message of that many bytes.
+    Message(usize),
+    /// Nothing now.
+    Empty,
+    /// The connection is over: unmounted, aborted, or the peer closed it.
+    Ended,
+    /// Something that reading the device doesn't do.
+    Failed(io::Error),
+}
+
+/// Memory that others may change at any time: it can be handed to the kernel, never be made a reference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes<'a> {
+    start: *const u8,
+    len: usize,
+    memory: PhantomData<&'a [u8]>,
+}
+
+impl Bytes<'_> {
+    /// # Safety
+    /// `start` points to `len` bytes that stay mapped during `'a`.
+    pub(crate) unsafe fn new(start: *const u8, len: usize) -> Self {
+        Self {
+            start,
+            len,
+            memory: PhantomData,
+        }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.len
+    }
+}
+
+impl<'a> From<&'a [u8]> for Bytes<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self {
+            start: bytes.as_ptr(),
+            len: bytes.len(),
+            memory: PhantomData,
+        }
+    }
+}
+
+/// Most parts of one message that is sent.
+pub(crate) const MAX_PARTS: usize = 4;
+
+/// A non-blocking descriptor of the connection.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    fd: OwnedFd,
+}
+
+impl Channel {
+    /// Takes over the descriptor that was mounted, and makes it non-blocking and close-on-exec.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let raw = fd.as_raw_fd();
+        // SAFETY: fcntl on a descriptor that `fd` owns; no memory is involved.
+        let flags = checked(unsafe { libc::fcntl(raw, libc::F_GETFL) })?;
+        // SAFETY: as above.
+        checked(unsafe { libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+        // SAFETY: as above.
+        checked(unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        Ok(Self { fd })
+    }
+
+    /// Opens another descriptor of the same connection, with a queue of its own for what it has read
+    /// (`FUSE_DEV_IOC_CLONE`).
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        // SAFETY: the path is a C string literal.
+        let raw = checked(unsafe { libc::open(c"/dev/fuse".as_ptr(), flags) })?;
+        // SAFETY: `raw` was just opened and nobody else knows it.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        let source = self.fd.as_raw_fd() as u32;
+        // SAFETY: the request reads one u32 at the pointer, which outlives the call.
+        checked(unsafe { libc::ioctl(raw, ferrofuse_protocol::abi::dev::IOC_CLONE as _, &raw const source) })?;
+        Ok(Self { fd })
+    }
+
+    /// Receives one message: its beginning into `head`, what doesn't fit there into `rest`. Never blocks.
+    ///
+    /// # Safety
+    /// `rest` is mapped and writable during the call.
+    pub(crate) unsafe fn receive(&self, head: &mut [u8], rest: *mut [u8]) -> Received {
+        let parts = [
+            libc::iovec {
+                iov_base: head.as_mut_ptr().cast(),
+                iov_len: head.len(),
+            },
+            libc::iovec {
+                iov_base: rest.cast(),
+                iov_len: rest.len(),
+            },
+        ];
+        loop {
+            // SAFETY: `head` is borrowed for writing, `rest` is the caller's promise.
+            let got = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
+            match usize::try_from(got) {
+                // A device never says so; a socket whose peer has closed it does.
+                Ok(0) => return Received::Ended,
+                Ok(len) => return Received::Message(len),
+                Err(_) => {}
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                // ENOENT: the request was taken back between its announcement and the read.
+                Some(libc::EINTR | libc::ENOENT) => {}
+                Some(libc::EAGAIN) => return Received::Empty,
+                Some(libc::ENODEV | libc::ECONNABORTED | libc::ECONNRESET) => return Received::Ended,
+                _ => return Received::Failed(error),
+            }
+        }
+    }
+
+    /// Sends one message that consists of `parts`. It is taken whole or not at all.
+    pub(crate) fn send(&self, parts: &[Bytes<'_>]) -> io::Result<()> {
+        debug_assert!(parts.len() <= MAX_PARTS);
+        let mut vectors = [libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        }; MAX_PARTS];
+        for (vector, part) in vectors.iter_mut().zip(parts) {
+            *vector = libc::iovec {
+                iov_base: part.start.cast_mut().cast(),
+                iov_len: part.len,
+            };
+        }
+        let count = parts.len().min(MAX_PARTS) as libc::c_int;
+        loop {
+            // SAFETY: each vector is a `Bytes`, which is mapped during its lifetime; writev only reads them.
+            let sent = unsafe { libc::writev(self.fd.as_raw_fd(), vectors.as_ptr(), count) };
+            if sent >= 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                // The device never blocks a reply; a socket whose peer is slow to read does.
+                Some(libc::EAGAIN) => self.wait_writable()?,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn wait_writable(&self) -> io::Result<()> {
+        let mut polled = libc::pollfd {
+            fd: self.fd.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: one pollfd that outlives the call.
+        match checked(unsafe { libc::poll(&raw mut polled, 1, -1) }) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// The result of a system call, or the error that it left in `errno`.
+pub(super) fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}

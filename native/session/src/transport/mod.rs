@@ -1,0 +1,10 @@
+//! How requests arrive and replies leave.
+//!
+//! A worker receives into a lease and waits when there is nothing; a reply leaves through the channel that brought its
+//! request. Nothing here knows what the bytes mean.
+
+mod dev;
+mod wake;
+
+pub(crate) use dev::{Bytes, Channel, Received};
+pub(crate) use wake::{Waiter, Waker};

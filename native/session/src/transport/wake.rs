@@ -1,0 +1,160 @@
+//! What a worker sleeps on: its descriptor, parked requests that have become runnable, and the end.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use super::dev::checked;
+use super::Channel;
+
+/// An eventfd.
+#[derive(Debug)]
+pub(crate) struct EventFd(OwnedFd);
+
+impl EventFd {
+    /// One that stays signalled from the first [`EventFd::signal`] on, or with `counting` until as many
+    /// [`EventFd::take`]s as signals have been made.
+    pub(crate) fn new(counting: bool) -> io::Result<Self> {
+        let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK | if counting { libc::EFD_SEMAPHORE } else { 0 };
+        // SAFETY: no memory is involved.
+        let raw = checked(unsafe { libc::eventfd(0, flags) })?;
+        // SAFETY: `raw` was just opened and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
+    }
+
+    pub(crate) fn signal(&self, times: u64) {
+        // SAFETY: writes the 8 bytes of `times`. It fails only when the counter is full, and then it is signalled.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const times).cast(), size_of::<u64>()) };
+    }
+
+    pub(crate) fn take(&self) {
+        let mut value = 0_u64;
+        // SAFETY: reads 8 bytes into `value`. It fails only when another worker was faster, which is as good.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut value).cast(), size_of::<u64>()) };
+    }
+}
+
+/// The session's side: wakes workers.
+#[derive(Debug)]
+pub(crate) struct Waker {
+    /// Signalled once for each runnable request.
+    ready: EventFd,
+    /// Signalled once and for all.
+    stop: EventFd,
+}
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            ready: EventFd::new(true)?,
+            stop: EventFd::new(false)?,
+        })
+    }
+
+    /// Wakes a sleeping worker for each of `requests`.
+    pub(crate) fn ready(&self, requests: u64) {
+        self.ready.signal(requests);
+    }
+
+    /// Wakes all workers, now and whenever they go to sleep again.
+    pub(crate) fn stop(&self) {
+        self.stop.signal(1);
+    }
+}
+
+const READY: u64 = 1;
+
+/// One worker's side.
+#[derive(Debug)]
+pub(crate) struct Waiter<'a> {
+    epoll: OwnedFd,
+    waker: &'a Waker,
+}
+
+impl<'a> Waiter<'a> {
+    /// For the worker that reads `channel`.
+    pub(crate) fn new(channel: &Channel, waker: &'a Waker) -> io::Result<Self> {
+        // SAFETY: no memory is involved.
+        let raw = checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: `raw` was just opened and nobody else knows it.
+        let waiter = Self {
+            epoll: unsafe { OwnedFd::from_raw_fd(raw) },
+            waker,
+        };
+        // EPOLLEXCLUSIVE: of the workers that sleep on the same descriptor, one wakes for one request.
+        let exclusive = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
+        waiter.add(channel.as_raw_fd(), exclusive, 0)?;
+        waiter.add(waker.ready.0.as_raw_fd(), exclusive, READY)?;
+        waiter.add(waker.stop.0.as_raw_fd(), libc::EPOLLIN, 0)?;
+        Ok(waiter)
+    }
+
+    fn add(&self, fd: RawFd, events: libc::c_int, id: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: events as u32,
+            u64: id,
+        };
+        // SAFETY: one event that outlives the call.
+        checked(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) })?;
+        Ok(())
+    }
+
+    /// Sleeps until there may be something to do.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 3];
+        let room = events.len() as libc::c_int;
+        // SAFETY: room for `room` events, which outlive the call.
+        let count = match checked(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), room, -1) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            count => count? as usize,
+        };
+        if events[..count].iter().any(|event| event.u64 == READY) {
+            self.waker.ready.take();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    fn pair() -> (Channel, OwnedFd) {
+        let (engine, peer) = crate::testing::seqpacket();
+        (Channel::new(engine).unwrap(), peer)
+    }
+
+    #[test]
+    fn one_signal_wakes_one_worker_and_stop_wakes_all() {
+        let (channel, _peer) = pair();
+        let waker = Waker::new().unwrap();
+        let (woken, heard) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                let (channel, waker, woken) = (&channel, &waker, woken.clone());
+                scope.spawn(move || {
+                    let waiter = Waiter::new(channel, waker).unwrap();
+                    waiter.wait().unwrap();
+                    woken.send(()).unwrap();
+                });
+            }
+            waker.ready(1);
+            heard.recv_timeout(Duration::from_secs(5)).unwrap();
+            waker.stop();
+            heard.recv_timeout(Duration::from_secs(5)).unwrap();
+            heard.recv_timeout(Duration::from_secs(5)).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_message_wakes_its_worker() {
+        let (channel, peer) = pair();
+        let waker = Waker::new().unwrap();
+        let waiter = Waiter::new(&channel, &waker).unwrap();
+        // SAFETY: one byte of a literal.
+        assert_eq!(unsafe { libc::write(peer.as_raw_fd(), b"x".as_ptr().cast(), 1) }, 1);
+        waiter.wait().unwrap();
+    }
+}

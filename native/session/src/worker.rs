@@ -1,0 +1,213 @@
+//! One worker's life: receive, serve, again; sleep when there is nothing.
+//!
+//! Runs on a thread of the caller of [`Session::serve`](crate::Session::serve). Owns no state that outlives it but
+//! requests that it parked.
+
+use std::sync::Arc;
+
+use ferrofuse_protocol::Errno;
+
+use crate::dispatch::{self, Verdict};
+use crate::error::{Error, ErrorKind};
+use crate::gate::{Parked, Pass};
+use crate::handler::Handler;
+use crate::in_flight::Station;
+use crate::lease::Lease;
+use crate::log::Level;
+use crate::session::Session;
+use crate::transport::{Channel, Received, Waiter};
+
+pub(crate) struct Worker<'s, H: Handler> {
+    session: &'s Session<H::Memory>,
+    handler: &'s mut H,
+    channel: Arc<Channel>,
+    waiter: Waiter<'s>,
+    station: Arc<Station>,
+    /// What the next request is received into. Always there when a request is parked, so that the worker goes on.
+    spare: Option<Lease<H::Memory>>,
+}
+
+impl<'s, H: Handler> Worker<'s, H> {
+    pub(crate) fn new(
+        session: &'s Session<H::Memory>,
+        handler: &'s mut H,
+        device: Arc<Channel>,
+    ) -> Result<Self, Error> {
+        let channel = if session.config.clone_fd {
+            own_channel(session, device)
+        } else {
+            device
+        };
+        let waiter = Waiter::new(&channel, &session.waker).map_err(|error| {
+            Error::new(
+                ErrorKind::Resources,
+                "opening",
+                "an epoll descriptor",
+                "raise the limit of open files",
+            )
+            .caused_by(error)
+        })?;
+        let station = session.in_flight.station();
+        let mut worker = Self {
+            session,
+            handler,
+            channel,
+            waiter,
+            station,
+            spare: None,
+        };
+        let lease = worker.lease()?;
+        worker.spare = Some(lease);
+        Ok(worker)
+    }
+
+    pub(crate) fn run(mut self) -> Result<(), Error> {
+        loop {
+            if let Some((pass, lease)) = self.session.take_ready() {
+                self.process(lease, Some(pass));
+                continue;
+            }
+            if self.session.is_over() {
+                return Ok(());
+            }
+            let mut lease = self.lease()?;
+            match lease.receive() {
+                Received::Message(_) => {
+                    self.station.received();
+                    self.process(lease, None);
+                }
+                Received::Empty => {
+                    self.spare = Some(lease);
+                    self.waiter
+                        .wait()
+                        .map_err(|error| self.broken("waiting for").caused_by(error))?;
+                }
+                Received::Ended => {
+                    self.spare = Some(lease);
+                    self.session.stop();
+                }
+                Received::Failed(error) => {
+                    self.spare = Some(lease);
+                    return Err(self.broken("reading from").caused_by(error));
+                }
+            }
+        }
+    }
+
+    /// The device does what it never should. No worker can go on.
+    fn broken(&self, operation: &'static str) -> Error {
+        self.session.stop();
+        Error::new(
+            ErrorKind::Disconnected,
+            operation,
+            "the FUSE device",
+            "unmount and mount again",
+        )
+    }
+
+    fn lease(&mut self) -> Result<Lease<H::Memory>, Error> {
+        if let Some(lease) = self.spare.take() {
+            return Ok(lease);
+        }
+        self.session.leases.take(self.handler, &self.channel).map_err(|error| {
+            Error::new(
+                ErrorKind::Resources,
+                "making",
+                "buffers for a request",
+                "lower max_write or give more memory",
+            )
+            .caused_by(error)
+        })
+    }
+
+    /// Serves a request, and those that become runnable by its end.
+    fn process(&mut self, lease: Lease<H::Memory>, pass: Option<Pass>) {
+        let mut next = Some((lease, pass));
+        while let Some((mut lease, pass)) = next.take() {
+            if let Some(header) = lease.header() {
+                self.station.serves(header.unique, header.opcode);
+            }
+            match dispatch::serve(self.session, self.handler, &mut lease, pass) {
+                Verdict::Done(pass) => {
+                    self.finished(lease);
+                    next = pass.and_then(|pass| self.leave(pass));
+                }
+                Verdict::Wait(fh, access) => {
+                    let Some(lease) = self.set_aside(lease) else { return };
+                    match self.session.gate.park(fh, access, lease) {
+                        Parked::Waits => self.station.idle(),
+                        Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
+                        Parked::Closed(lease) => next = Some((lease, None)),
+                    }
+                }
+                Verdict::Destroyed => {
+                    self.finished(lease);
+                    self.session.stop();
+                }
+            }
+        }
+    }
+
+    fn finished(&mut self, lease: Lease<H::Memory>) {
+        match self.spare {
+            None => self.spare = Some(lease),
+            Some(_) => self.session.leases.put(lease),
+        }
+        self.session.in_flight.finished(&self.station);
+    }
+
+    /// Gives a pass back; answers a request that may run now.
+    fn leave(&mut self, pass: Pass) -> Option<(Lease<H::Memory>, Option<Pass>)> {
+        if !pass.is_last() {
+            return self.session.leave(pass).map(|(pass, lease)| (lease, Some(pass)));
+        }
+        // Those who waited behind a release find the handle gone: none of them gets a pass, so this goes no deeper.
+        for lease in self.session.end_handle(pass.slot) {
+            self.process(lease, None);
+        }
+        None
+    }
+
+    /// Makes sure that there is another lease to go on with while this one waits. Without memory for one the request
+    /// fails instead.
+    fn set_aside(&mut self, mut lease: Lease<H::Memory>) -> Option<Lease<H::Memory>> {
+        if self.spare.is_none() {
+            match self.session.leases.take(self.handler, &self.channel) {
+                Ok(spare) => self.spare = Some(spare),
+                Err(error) => {
+                    self.session
+                        .log
+                        .line(Level::Error, "no memory to park a request", 0, format_args!("{error}"));
+                    lease.fail(Errno::ENOMEM);
+                    self.finished(lease);
+                    return None;
+                }
+            }
+        }
+        Some(lease)
+    }
+}
+
+impl<H: Handler> Drop for Worker<'_, H> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.spare.take() {
+            self.session.leases.put(lease);
+        }
+    }
+}
+
+/// A descriptor of this worker's own, or the shared one and a line that says why.
+fn own_channel<M: crate::handler::Memory>(session: &Session<M>, device: Arc<Channel>) -> Arc<Channel> {
+    match device.try_clone() {
+        Ok(own) => Arc::new(own),
+        Err(error) => {
+            session.log.line(
+                Level::Info,
+                "clone_fd is not available",
+                0,
+                format_args!("workers share one descriptor: {error}"),
+            );
+            device
+        }
+    }
+}

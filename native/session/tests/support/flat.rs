@@ -1,0 +1,576 @@
+//! A flat in-memory file system that keeps book of everything the engine tells it.
+//!
+//! Keys: the root is 1, files are 10 and up. A file's name makes it special: "panic" panics in every call that names
+//! it, "greedy" answers more than was asked for, "shared" and "free" open with that concurrency.
+
+use std::alloc::{alloc_zeroed, dealloc, Layout};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use ferrofuse_protocol::dirent::DirentWriter;
+use ferrofuse_protocol::{abi, Errno, Name};
+use ferrofuse_session::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
+
+pub(crate) const ROOT_KEY: u64 = 1;
+const FIRST_KEY: u64 = 10;
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Page-aligned memory, counted.
+pub(crate) struct Pages {
+    start: *mut u8,
+    layout: Layout,
+    alive: Arc<AtomicUsize>,
+}
+
+// SAFETY: the memory belongs to the value.
+unsafe impl Send for Pages {}
+
+// SAFETY: allocated for the value's life, page-aligned, shared with nobody.
+unsafe impl Memory for Pages {
+    fn bulk(&self) -> *mut [u8] {
+        std::ptr::slice_from_raw_parts_mut(self.start, self.layout.size())
+    }
+}
+
+impl Pages {
+    fn new(size: usize, alive: Arc<AtomicUsize>) -> Self {
+        let layout = Layout::from_size_align(size, 4096).unwrap();
+        alive.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: the size is not 0.
+        Self {
+            start: unsafe { alloc_zeroed(layout) },
+            layout,
+            alive,
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: nobody else has the memory, and the value is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.layout.size()) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(self.start, self.layout) };
+    }
+}
+
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) data: Vec<u8>,
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What the file system knows of itself and of the engine's calls.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) files: BTreeMap<u64, File>,
+    /// Entries handed out and not forgotten, by key.
+    pub(crate) lookups: HashMap<u64, u64>,
+    /// Open handles: slot -> key.
+    pub(crate) open: HashMap<u32, u64>,
+    /// Names of the calls on handles, in the order in which they ran.
+    pub(crate) calls: Vec<&'static str>,
+    /// Of the last lookup.
+    pub(crate) caller: Caller,
+    /// How many calls are inside `read` or `write`.
+    pub(crate) inside: usize,
+    /// While set, reads and writes at this offset stay inside.
+    pub(crate) held: Option<u64>,
+    pub(crate) initialised: usize,
+    pub(crate) destroyed: usize,
+    pub(crate) next_key: u64,
+}
+
+pub(crate) struct Flat {
+    pub(crate) book: Mutex<Book>,
+    pub(crate) changed: Condvar,
+    /// Leases alive.
+    pub(crate) leases: Arc<AtomicUsize>,
+    pub(crate) refuse_init: bool,
+}
+
+impl Flat {
+    pub(crate) fn with_files(names: &[&str]) -> Arc<Self> {
+        // Room for the calls of any test: the engine's allocations are counted with the file system's.
+        let mut book = Book {
+            next_key: FIRST_KEY,
+            calls: Vec::with_capacity(1 << 16),
+            ..Book::default()
+        };
+        for name in names {
+            let file = File {
+                name: (*name).to_owned(),
+                data: (0..=255).collect(),
+                xattrs: BTreeMap::new(),
+            };
+            book.files.insert(book.next_key, file);
+            book.next_key += 1;
+        }
+        Arc::new(Self {
+            book: Mutex::new(book),
+            changed: Condvar::new(),
+            leases: Arc::default(),
+            refuse_init: false,
+        })
+    }
+
+    /// The book; a panic while somebody had it is part of the game.
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the book is as `when` says.
+    pub(crate) fn wait(&self, when: impl Fn(&Book) -> bool) {
+        let _book = self
+            .changed
+            .wait_while(self.lock(), |book| !when(book))
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Changes the book and tells whoever waits.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Book)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn get<T>(&self, get: impl FnOnce(&Book) -> T) -> T {
+        get(&self.lock())
+    }
+
+    /// Lookups that are out, keys without any left out.
+    pub(crate) fn lookups(&self) -> HashMap<u64, u64> {
+        self.get(|book| {
+            book.lookups
+                .iter()
+                .filter(|(_, &count)| count > 0)
+                .map(|(&key, &count)| (key, count))
+                .collect()
+        })
+    }
+}
+
+/// One worker's door to the file system.
+pub(crate) struct Door(pub Arc<Flat>);
+
+impl Door {
+    fn attr(book: &Book, key: u64) -> Outcome<abi::Attr> {
+        let (mode, size) = match book.files.get(&key) {
+            _ if key == ROOT_KEY => (libc::S_IFDIR | 0o755, 0),
+            Some(file) => (libc::S_IFREG | 0o640, file.data.len() as u64),
+            None => return Err(Errno::ENOENT),
+        };
+        Ok(abi::Attr {
+            mode,
+            size,
+            nlink: 1,
+            uid: 5,
+            gid: 6,
+            ..abi::Attr::default()
+        })
+    }
+
+    fn entry(book: &mut Book, key: u64) -> Outcome<Entry> {
+        let attr = Self::attr(book, key)?;
+        *book.lookups.entry(key).or_default() += 1;
+        Ok(Entry {
+            nodeid: key,
+            attr,
+            ..Entry::default()
+        })
+    }
+
+    fn find(book: &Book, name: &str) -> Option<u64> {
+        book.files
+            .iter()
+            .find(|(_, file)| file.name == name)
+            .map(|(&key, _)| key)
+    }
+
+    fn opened(&self, key: u64, slot: Slot) -> Opened {
+        let mut opened = Opened::default();
+        self.0.change(|book| {
+            let before = book.open.insert(slot.0, key);
+            assert!(before.is_none(), "slot {} is open", slot.0);
+            opened.concurrency = match book.files.get(&key).map(|file| file.name.as_str()) {
+                Some("shared") => Concurrency::SharedReads,
+                Some("free") => Concurrency::Concurrent,
+                _ => Concurrency::Serialized,
+            };
+        });
+        opened
+    }
+
+    /// Begins a call on a handle, and stays in it as long as it is held.
+    fn enter(&self, call: &'static str, key: Key, slot: Slot, offset: u64) {
+        self.0.change(|book| {
+            assert_eq!(
+                book.open.get(&slot.0),
+                Some(&key.0),
+                "{call} of a handle that isn't open"
+            );
+            book.calls.push(call);
+            book.inside += 1;
+        });
+        self.0.wait(|book| book.held != Some(offset));
+    }
+
+    fn leave(&self) {
+        self.0.change(|book| book.inside -= 1);
+    }
+
+    fn released(&self, call: &'static str, slot: Slot) {
+        self.0.change(|book| {
+            assert!(book.open.remove(&slot.0).is_some(), "slot {} released twice", slot.0);
+            book.calls.push(call);
+        });
+    }
+}
+
+fn text(name: &Name) -> &str {
+    std::str::from_utf8(name.as_bytes()).unwrap()
+}
+
+impl Handler for Door {
+    type Memory = Pages;
+
+    fn lease(&mut self, bulk: usize) -> io::Result<Pages> {
+        Ok(Pages::new(bulk, Arc::clone(&self.0.leases)))
+    }
+
+    fn init(&mut self, _: &Offer) -> Outcome<Wish> {
+        self.0.change(|book| book.initialised += 1);
+        if self.0.refuse_init {
+            return Err(Errno::EACCES);
+        }
+        Ok(Wish::default())
+    }
+
+    fn destroy(&mut self) {
+        self.0.change(|book| book.destroyed += 1);
+    }
+
+    fn lookup(&mut self, call: &mut Call<'_, Pages>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {
+        assert_eq!(parent.0, ROOT_KEY);
+        let name = text(name);
+        assert!(name != "panic", "as asked for");
+        let mut book = self.0.lock();
+        book.caller = call.caller;
+        Self::find(&book, name)
+            .map(|key| Self::entry(&mut book, key))
+            .transpose()
+    }
+
+    fn forget(&mut self, node: Key, lookups: u64) {
+        self.0.change(|book| {
+            let count = book
+                .lookups
+                .get_mut(&node.0)
+                .expect("forget of a node that was handed out");
+            *count = count.checked_sub(lookups).expect("no more than were handed out");
+        });
+    }
+
+    fn getattr(&mut self, _: &mut Call<'_, Pages>, node: Key, _: Option<Slot>) -> Outcome<abi::AttrOut> {
+        let attr = Self::attr(&self.0.lock(), node.0)?;
+        Ok(abi::AttrOut {
+            attr,
+            ..abi::AttrOut::default()
+        })
+    }
+
+    fn setattr(
+        &mut self,
+        call: &mut Call<'_, Pages>,
+        node: Key,
+        handle: Option<Slot>,
+        change: &abi::SetattrIn,
+    ) -> Outcome<abi::AttrOut> {
+        if change.size > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        self.0.change(|book| {
+            if let Some(file) = book.files.get_mut(&node.0) {
+                if change.valid & abi::fattr::SIZE != 0 {
+                    file.data.resize(change.size as usize, 0);
+                }
+            }
+        });
+        self.getattr(call, node, handle)
+    }
+
+    fn readlink(&mut self, call: &mut Call<'_, Pages>, _: Key) -> Outcome<usize> {
+        call.memory.bytes()[..6].copy_from_slice(b"target");
+        Ok(6)
+    }
+
+    fn symlink(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, target: &[u8]) -> Outcome<Entry> {
+        let mut book = self.0.lock();
+        let key = book.next_key;
+        book.next_key += 1;
+        book.files.insert(
+            key,
+            File {
+                name: text(name).to_owned(),
+                data: target.to_vec(),
+                xattrs: BTreeMap::new(),
+            },
+        );
+        Self::entry(&mut book, key)
+    }
+
+    fn mknod(&mut self, call: &mut Call<'_, Pages>, parent: Key, name: &Name, _: &abi::MknodIn) -> Outcome<Entry> {
+        self.symlink(call, parent, name, &[])
+    }
+
+    fn mkdir(&mut self, _: &mut Call<'_, Pages>, _: Key, _: &Name, _: &abi::MkdirIn) -> Outcome<Entry> {
+        Err(Errno::EROFS)
+    }
+
+    fn unlink(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name) -> Outcome<()> {
+        let mut book = self.0.lock();
+        let key = Self::find(&book, text(name)).ok_or(Errno::ENOENT)?;
+        book.files.remove(&key);
+        Ok(())
+    }
+
+    fn rmdir(&mut self, _: &mut Call<'_, Pages>, _: Key, _: &Name) -> Outcome<()> {
+        Err(Errno::ENOTEMPTY)
+    }
+
+    fn rename(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, _: Key, new_name: &Name, _: u32) -> Outcome<()> {
+        let mut book = self.0.lock();
+        let key = Self::find(&book, text(name)).ok_or(Errno::ENOENT)?;
+        book.files.get_mut(&key).unwrap().name = text(new_name).to_owned();
+        Ok(())
+    }
+
+    fn link(&mut self, _: &mut Call<'_, Pages>, node: Key, _: Key, _: &Name) -> Outcome<Entry> {
+        Self::entry(&mut self.0.lock(), node.0)
+    }
+
+    fn open(&mut self, _: &mut Call<'_, Pages>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
+        if arg.flags & libc::O_TRUNC as u32 != 0 {
+            return Err(Errno::ETXTBSY);
+        }
+        Ok(self.opened(node.0, slot))
+    }
+
+    fn create(
+        &mut self,
+        call: &mut Call<'_, Pages>,
+        parent: Key,
+        name: &Name,
+        _: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)> {
+        let entry = self.symlink(call, parent, name, &[])?;
+        Ok((entry, self.opened(entry.nodeid, slot)))
+    }
+
+    fn read(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
+        self.enter("read", node, slot, arg.offset);
+        let len = {
+            let book = self.0.lock();
+            let file = &book.files[&node.0];
+            if file.name == "greedy" {
+                arg.size as usize + 1
+            } else {
+                let data = file.data.get(arg.offset as usize..).unwrap_or_default();
+                let len = data.len().min(arg.size as usize);
+                call.memory.bytes()[..len].copy_from_slice(&data[..len]);
+                len
+            }
+        };
+        self.leave();
+        Ok(len)
+    }
+
+    fn write(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, arg: &abi::WriteIn) -> Outcome<usize> {
+        if arg.offset > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        self.enter("write", node, slot, arg.offset);
+        let mut len = arg.size as usize;
+        self.0.change(|book| {
+            let file = book.files.get_mut(&node.0).unwrap();
+            let end = arg.offset as usize + len;
+            if file.data.len() < end {
+                file.data.resize(end, 0);
+            }
+            file.data[arg.offset as usize..end].copy_from_slice(&call.memory.bytes()[..len]);
+            len += usize::from(file.name == "greedy");
+        });
+        self.leave();
+        Ok(len)
+    }
+
+    fn flush(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot) -> Outcome<()> {
+        self.enter("flush", node, slot, u64::MAX);
+        self.leave();
+        Ok(())
+    }
+
+    fn fsync(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+        self.enter(if data_only { "fdatasync" } else { "fsync" }, node, slot, u64::MAX);
+        self.leave();
+        Ok(())
+    }
+
+    fn fallocate(&mut self, _: &mut Call<'_, Pages>, _: Key, _: Slot, _: &abi::FallocateIn) -> Outcome<()> {
+        Err(Errno::ENOSPC)
+    }
+
+    fn release(&mut self, _: &mut Call<'_, Pages>, _: Key, slot: Slot) -> Outcome<()> {
+        self.released("release", slot);
+        Ok(())
+    }
+
+    fn opendir(&mut self, _: &mut Call<'_, Pages>, node: Key, _: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
+        Ok(self.opened(node.0, slot))
+    }
+
+    fn readdir(
+        &mut self,
+        call: &mut Call<'_, Pages>,
+        _: Key,
+        _: Slot,
+        cookie: u64,
+        size: usize,
+        plus: bool,
+    ) -> Outcome<usize> {
+        let mut book = self.0.lock();
+        let mut writer = DirentWriter::new(&mut call.memory.bytes()[..size]);
+        let dot = Name::component(b".").unwrap();
+        if cookie == 0 {
+            // A key for "." must not be counted: the kernel doesn't either.
+            let entry = Entry {
+                nodeid: ROOT_KEY,
+                ..Entry::default()
+            };
+            let _ = if plus {
+                writer.add_plus(&entry, 1, 4, dot)
+            } else {
+                writer.add(1, 1, 4, dot)
+            };
+        }
+        let keys: Vec<u64> = book.files.keys().copied().filter(|&key| key > cookie).collect();
+        for key in keys {
+            let name = book.files[&key].name.clone();
+            let component = Name::component(name.as_bytes()).unwrap();
+            let added = if plus && name != "bare" {
+                let attr = Self::attr(&book, key)?;
+                writer.add_plus(
+                    &Entry {
+                        nodeid: key,
+                        attr,
+                        ..Entry::default()
+                    },
+                    key,
+                    8,
+                    component,
+                )
+            } else if plus {
+                writer.add_plus(&Entry::default(), key, 8, component)
+            } else {
+                writer.add(key, key, 8, component)
+            };
+            if !added {
+                break;
+            }
+            if plus && name != "bare" {
+                *book.lookups.entry(key).or_default() += 1;
+            }
+        }
+        let len = writer.len();
+        // A listing whose last record is cut off.
+        Ok(if book.files.values().any(|file| file.name == "cut") {
+            len - 8
+        } else {
+            len
+        })
+    }
+
+    fn fsyncdir(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot, _: bool) -> Outcome<()> {
+        self.enter("fsyncdir", node, slot, u64::MAX);
+        self.leave();
+        Ok(())
+    }
+
+    fn releasedir(&mut self, _: &mut Call<'_, Pages>, _: Key, slot: Slot) -> Outcome<()> {
+        self.released("releasedir", slot);
+        Ok(())
+    }
+
+    fn statfs(&mut self, _: &mut Call<'_, Pages>, _: Key) -> Outcome<abi::Kstatfs> {
+        Ok(abi::Kstatfs {
+            blocks: 77,
+            ..abi::Kstatfs::default()
+        })
+    }
+
+    fn setxattr(
+        &mut self,
+        call: &mut Call<'_, Pages>,
+        node: Key,
+        name: &Name,
+        value: Range<usize>,
+        _: u32,
+    ) -> Outcome<()> {
+        let value = call.memory.bytes()[value].to_vec();
+        self.0.change(|book| {
+            book.files
+                .get_mut(&node.0)
+                .unwrap()
+                .xattrs
+                .insert(name.as_bytes().to_vec(), value);
+        });
+        Ok(())
+    }
+
+    fn getxattr(&mut self, call: &mut Call<'_, Pages>, node: Key, name: &Name, size: usize) -> Outcome<usize> {
+        let book = self.0.lock();
+        let value = book.files[&node.0].xattrs.get(name.as_bytes()).ok_or(Errno::ENODATA)?;
+        if value.len() <= size {
+            call.memory.bytes()[..value.len()].copy_from_slice(value);
+        }
+        Ok(value.len())
+    }
+
+    fn listxattr(&mut self, call: &mut Call<'_, Pages>, node: Key, size: usize) -> Outcome<usize> {
+        let book = self.0.lock();
+        let names: Vec<u8> = book.files[&node.0]
+            .xattrs
+            .keys()
+            .flat_map(|name| [name.as_slice(), b"\0"].concat())
+            .collect();
+        if names.len() <= size {
+            call.memory.bytes()[..names.len()].copy_from_slice(&names);
+        }
+        Ok(names.len())
+    }
+
+    fn removexattr(&mut self, _: &mut Call<'_, Pages>, node: Key, name: &Name) -> Outcome<()> {
+        let mut book = self.0.lock();
+        book.files
+            .get_mut(&node.0)
+            .unwrap()
+            .xattrs
+            .remove(name.as_bytes())
+            .map(drop)
+            .ok_or(Errno::ENODATA)
+    }
+
+    fn access(&mut self, _: &mut Call<'_, Pages>, _: Key, mask: u32) -> Outcome<()> {
+        if mask & libc::W_OK as u32 != 0 {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
+    }
+}
