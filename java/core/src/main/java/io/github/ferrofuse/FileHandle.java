@@ -1,0 +1,101 @@
+package io.github.ferrofuse;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * One open of a file. {@link InodeFileSystem#open} and {@link InodeFileSystem#create} make it; {@link #release} ends it.
+ *
+ * <p>Calls on one handle overlap only as {@link #concurrency()} allows; the engine sees to it, without letting a worker
+ * wait. Calls on different handles always overlap. Arguments are borrowed: buffers die when the method returns.
+ */
+public interface FileHandle {
+
+  /** Which calls on one handle may run at the same time. */
+  enum Concurrency {
+    /** One at a time, in order of arrival: right for anything that has a position, such as a seek-then-read stream. */
+    SERIALIZED,
+    /** Reads overlap each other; any other call is alone. */
+    SHARED_READS,
+    /** No ordering: the handle is safe for threads. {@link #release} is still the last call. */
+    CONCURRENT
+  }
+
+  /**
+   * The policy, asked once, right after the handle was made.
+   *
+   * @return the policy; serialized unless overridden
+   */
+  default Concurrency concurrency() {
+    return Concurrency.SERIALIZED;
+  }
+
+  /**
+   * Reads at an offset. May return short: the engine calls again with the rest until the buffer is full or the answer is
+   * not positive, so a plain {@code channel.read(dst, offset)} is right.
+   *
+   * @param request who asks
+   * @param dst takes bytes between position and limit (at most {@code max_write}, 1 MiB by default); big endian,
+   *     direct; dies when the method returns
+   * @param offset in bytes from the start of the file, 0 or more
+   * @return how many bytes were put, -1 or 0 at the end of the file
+   * @throws IOException EBADF, EIO ...
+   */
+  default int read(Request request, ByteBuffer dst, long offset) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Writes at an offset. May return short, as {@link #read}.
+   *
+   * @param request who asks; {@link Request#killsPrivileges} if setuid and setgid are to be cleared
+   * @param src the bytes between position and limit; dies when the method returns
+   * @param offset in bytes from the start of the file, 0 or more; with O_APPEND the kernel has already made it the end
+   * @return how many bytes were taken
+   * @throws IOException ENOSPC, EFBIG, EDQUOT ...
+   */
+  default int write(Request request, ByteBuffer src, long offset) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * A descriptor of this handle is being closed; close(2) returns what this answers. Called once per close, so several
+   * times when the descriptor was duplicated. A class that does not override it spares the kernel the request.
+   *
+   * @param request who asks
+   * @throws IOException an error of earlier writes: EIO, ENOSPC, EDQUOT
+   */
+  default void flush(Request request) throws IOException {}
+
+  /**
+   * Makes written data durable: fsync(2). The default does nothing, which is right where nothing outlives the mount.
+   *
+   * @param request who asks
+   * @param dataOnly fdatasync(2): metadata that is not needed to read the data back may stay behind
+   * @throws IOException EIO, ENOSPC, EDQUOT
+   */
+  default void fsync(Request request, boolean dataOnly) throws IOException {}
+
+  /**
+   * Allocates, punches or zeroes a range: fallocate(2).
+   *
+   * @param request who asks
+   * @param mode 0 or a combination of the {@code FALLOC_FL_} flags of &lt;linux/falloc.h&gt;
+   * @param offset start of the range in bytes
+   * @param length its length in bytes, more than 0
+   * @throws IOException EOPNOTSUPP for a mode that is not supported, ENOSPC, EFBIG ...
+   */
+  default void fallocate(Request request, int mode, long offset, long length)
+      throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * The last call: nothing else of this handle runs or will run. What it throws is logged only, since nobody waits for
+   * it; errors that an application should see belong into {@link #flush}.
+   *
+   * @param request the request; all ids 0 when the session ends and the handle was still open
+   * @throws IOException to have it logged
+   */
+  default void release(Request request) throws IOException {}
+}

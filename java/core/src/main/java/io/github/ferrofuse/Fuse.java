@@ -1,0 +1,72 @@
+package io.github.ferrofuse;
+
+import io.github.ferrofuse.internal.Door;
+import io.github.ferrofuse.internal.MountPoints;
+import io.github.ferrofuse.internal.Native;
+import io.github.ferrofuse.internal.Settings;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Objects;
+
+/**
+ * Mounts file systems.
+ *
+ * <pre>{@code
+ * try (FuseMount mount = Fuse.mount(new MyFileSystem(), Path.of("/mnt/my"), MountOptions.defaults())) {
+ *   mount.join();
+ * }
+ * }</pre>
+ */
+public final class Fuse {
+  private Fuse() {}
+
+  /**
+   * Mounts a file system. When this returns, the kernel and the file system have come to terms and the directory is
+   * usable. The threads that serve it are daemons: {@link FuseMount#join} keeps the program alive.
+   *
+   * <p>When the JVM ends while it is mounted, a shutdown hook unmounts it.
+   *
+   * @param fs the file system, whose {@code init} runs on this thread
+   * @param directory where to mount; it must exist, and must not hold the Java runtime, the class path, the working
+   *     directory or the temporary directory of this program
+   * @param options how to mount
+   * @return the mount
+   * @throws IOException if it can't be mounted, with one line that says why and what helps; the cause is what {@code
+   *     init} threw, if it did
+   * @throws IllegalArgumentException if the file system and the options don't go together
+   * @throws UnsatisfiedLinkError if the native library can't be loaded
+   */
+  public static FuseMount mount(InodeFileSystem fs, Path directory, MountOptions options)
+      throws IOException {
+    Objects.requireNonNull(fs, "fs");
+    if (options.allowOther() && !options.defaultPermissions() && !fs.checksAccess()) {
+      throw new IllegalArgumentException(
+          "allow_other would let everybody do everything: " + fs.getClass().getName()
+              + " does not check permissions, so add default_permissions");
+    }
+    if (fs.root() == 0) {
+      throw new IllegalArgumentException(
+          fs.getClass().getName() + ".root() is 0, which stands for no node: choose another one");
+    }
+    Path point = MountPoints.resolve(directory);
+    byte[] settings = Settings.encode(point, fs.root(), fs.operations(), options);
+    Native.load();
+    Door door = new Door(fs, options);
+    return FuseMount.start(mount(door, settings, point), fs, point, options);
+  }
+
+  private static long mount(Door door, byte[] settings, Path point) throws IOException {
+    try {
+      return Native.mount(door, settings);
+    } catch (IOException e) {
+      door.destroy();
+      Throwable refusal = door.refusal();
+      if (refusal == null) {
+        throw e;
+      }
+      throw new IOException(
+          "the file system refused to be mounted on " + point + ": " + refusal.getMessage(),
+          refusal);
+    }
+  }
+}

@@ -1,0 +1,234 @@
+package io.github.ferrofuse;
+
+import io.github.ferrofuse.internal.Native;
+import io.github.ferrofuse.internal.OpenMounts;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A mounted file system. Ends when {@link #unmount} or {@link #close} is called, or when it is unmounted from outside
+ * ({@code umount}, {@code fusermount3 -u}).
+ *
+ * <p>Safe for threads. May be used from inside the file system, too: see {@link #unmount}.
+ */
+public final class FuseMount implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(FuseMount.class);
+  private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(10);
+  private static final long WORKERS_LEAVE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  /** How a mount came off. */
+  public enum Unmount {
+    /** Nobody used it any more. Every request was answered. */
+    CLEAN,
+    /** It is out of the directory tree; those who still have files open in it are served until they close them. */
+    DETACHED,
+    /** The connection to the kernel was cut, and whoever used it got errors. */
+    ABORTED
+  }
+
+  private final long mount;
+  private final InodeFileSystem fs;
+  private final Path point;
+  private final AtomicInteger running = new AtomicInteger();
+  private final Set<Thread> workers = ConcurrentHashMap.newKeySet();
+  private final CountDownLatch ended = new CountDownLatch(1);
+  private final LongConsumer atShutdown = this::unmountAtShutdown;
+
+  private FuseMount(long mount, InodeFileSystem fs, Path point) {
+    this.mount = mount;
+    this.fs = fs;
+    this.point = point;
+  }
+
+  /** Takes over a mount of {@link Native#mount} and serves it. */
+  static FuseMount start(long mount, InodeFileSystem fs, Path point, MountOptions options)
+      throws IOException {
+    FuseMount started = new FuseMount(mount, fs, point);
+    // The mounting thread counts as running, so that no worker ends the mount while others still start.
+    started.running.set(1);
+    try {
+      OpenMounts.add(started.atShutdown);
+      started.startWorkers(options);
+    } catch (IllegalStateException | OutOfMemoryError e) {
+      started.leave();
+      throw new IOException("can't serve " + point + ": " + e.getMessage(), e);
+    }
+    started.leave();
+    return started;
+  }
+
+  private void startWorkers(MountOptions options) {
+    ClassLoader loader = Thread.currentThread().getContextClassLoader();
+    for (int i = 0; i < options.threads(); i++) {
+      String name = "ferrofuse-" + options.fsname() + "-" + i;
+      Thread worker = new Thread(null, this::work, name, 0, false);
+      worker.setDaemon(true);
+      worker.setContextClassLoader(loader);
+      running.incrementAndGet();
+      try {
+        worker.start();
+      } catch (OutOfMemoryError e) {
+        running.decrementAndGet();
+        if (i == 0) {
+          throw e;
+        }
+        LOG.warn("{}: served by {} threads instead of {}: {}", point, i, options.threads(), e);
+        return;
+      }
+    }
+  }
+
+  private void work() {
+    workers.add(Thread.currentThread());
+    try {
+      Native.serve(mount);
+    } catch (Throwable thrown) {
+      LOG.error("{}: a worker gave up", point, thrown);
+    } finally {
+      leave();
+      workers.remove(Thread.currentThread());
+    }
+  }
+
+  /** Whoever leaves last ends the mount. */
+  private void leave() {
+    if (running.decrementAndGet() > 0) {
+      return;
+    }
+    try {
+      Native.finish(mount);
+    } catch (Throwable thrown) {
+      LOG.error("{}: could not be finished", point, thrown);
+    } finally {
+      Native.close(mount);
+      OpenMounts.remove(atShutdown);
+      ended.countDown();
+    }
+  }
+
+  /** {@return the directory, absolute and without symbolic links} */
+  public Path mountPoint() {
+    return point;
+  }
+
+  /** {@return the file system} */
+  public InodeFileSystem fileSystem() {
+    return fs;
+  }
+
+  /**
+   * Whether requests can still come. A detached mount is alive until its last user is gone.
+   *
+   * @return false once the file system was destroyed
+   */
+  public boolean isAlive() {
+    return ended.getCount() > 0;
+  }
+
+  /**
+   * Waits until the mount has ended and the file system was destroyed.
+   *
+   * @throws InterruptedException if this thread is interrupted
+   * @throws IllegalStateException on a thread that serves this mount, which would wait for itself
+   */
+  public void join() throws InterruptedException {
+    if (onWorker()) {
+      throw new IllegalStateException("a handler of " + point + " can't wait for the mount to end");
+    }
+    ended.await();
+  }
+
+  /**
+   * Unmounts: as soon as nobody uses it, and at the deadline at the latest by taking it out of the tree. After a clean
+   * unmount the file system was destroyed when this returns, unless another mount name space still has the mount. Does
+   * nothing to a mount that has ended.
+   *
+   * <p>Called by a handler of this very mount, it leaves the work to another thread, which begins at once, and returns
+   * {@link Unmount#DETACHED}: the request that the handler serves has to be answered first.
+   *
+   * @param deadline how long to wait for its users; zero takes it out of the tree at once
+   * @return how it came off
+   * @throws IOException if the kernel does not let us, or another mount is on top of it; it is still mounted then
+   */
+  public Unmount unmount(Duration deadline) throws IOException {
+    if (!isAlive()) {
+      return Unmount.CLEAN;
+    }
+    if (onWorker()) {
+      unmountElsewhere(deadline);
+      return Unmount.DETACHED;
+    }
+    long end = System.nanoTime() + deadline.toNanos();
+    Unmount verdict = Unmount.values()[Native.unmount(mount, Math.max(0, deadline.toMillis()))];
+    if (verdict != Unmount.DETACHED) {
+      awaitEnd(Math.max(WORKERS_LEAVE_NANOS, end - System.nanoTime()));
+    }
+    return verdict;
+  }
+
+  /** Unmounts with a deadline of ten seconds. May be called again. */
+  @Override
+  public void close() {
+    try {
+      unmount(CLOSE_DEADLINE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private void unmountElsewhere(Duration deadline) {
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                unmount(deadline);
+              } catch (IOException e) {
+                LOG.error("{}: {}", point, e.getMessage());
+              }
+            },
+            "ferrofuse-unmount");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  private void unmountAtShutdown(long nanos) {
+    long end = System.nanoTime() + nanos;
+    try {
+      // Leaves time for the answers that are still being made.
+      unmount(Duration.ofNanos(Math.max(0, nanos / 2)));
+      Native.awaitIdle(mount, Math.max(0, (end - System.nanoTime()) / 1_000_000));
+    } catch (IOException e) {
+      LOG.error("{}: {}", point, e.getMessage());
+    }
+  }
+
+  private boolean onWorker() {
+    return workers.contains(Thread.currentThread());
+  }
+
+  private void awaitEnd(long nanos) {
+    boolean interrupted = false;
+    long end = System.nanoTime() + nanos;
+    while (true) {
+      try {
+        ended.await(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+        break;
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,357 @@
+package io.github.ferrofuse;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * A file system that names its files by number: the interface closest to what the kernel asks.
+ *
+ * <p>A <em>node</em> is any {@code long} of the file system's choice except that {@link #root()} is the root directory;
+ * two nodes with the same number are the same file, and share one cache in the kernel. It is also the file's inode
+ * number unless {@link AttrSink#ino} says otherwise.
+ *
+ * <p><b>Lookup counts.</b> Each entry handed out ({@code lookup}, {@code mkdir}, {@code mknod}, {@code create}, {@code
+ * symlink}, {@code link} that return normally, and each {@link DirSink#add} that took attributes) is one lookup of that
+ * node. {@link #forget} gives back the exact sum. A file system keeps a node, even one without a name, until its
+ * lookups are forgotten and its handles released.
+ *
+ * <p><b>Threads.</b> Any worker thread calls any method at any time, several at once, also for the same node; only the
+ * methods of one {@link FileHandle} or {@link DirHandle} are ordered, as its policy says. A worker is a daemon thread
+ * that must come back: a method may block, but other requests then need other workers.
+ *
+ * <p><b>Arguments are borrowed.</b> {@link Request}, {@link Name}, sinks and buffers belong to the worker and are reused
+ * for its next request: none may be kept after the method returns. {@link Request#copy}, {@link Name#copy} make keepable
+ * ones.
+ *
+ * <p><b>Errors.</b> Throw {@code Errno.ENOENT.exception()} to answer with that errno. Other exceptions become the errno
+ * that fits them, as {@link FuseException#errnoOf} documents, in the end {@code EIO}. A method that throws must not have
+ * handed anything out: its sinks are ignored.
+ *
+ * <p>Every operation has a default, which means "not there": see {@link #operations()}.
+ */
+public interface InodeFileSystem extends FileSystemBase {
+
+  /**
+   * The root directory's number.
+   *
+   * @return the node, asked once per mount
+   */
+  default long root() {
+    return 1;
+  }
+
+  /**
+   * Finds a name in a directory: {@code LOOKUP}.
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the name, never "." or ".."
+   * @param out takes the node and its attributes
+   * @return false if there is no such name, which the kernel may then remember for {@code negative_timeout}
+   * @throws IOException ENOTDIR, EACCES, ENAMETOOLONG ...
+   */
+  default boolean lookup(Request request, long parent, Name name, EntrySink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * The kernel no longer refers to a node. It may come back with another lookup, which can even run at the same time:
+   * only a count that is zero after subtracting says that the node is unused.
+   *
+   * @param node the node
+   * @param lookups how many entries had been handed out for it and are now given back, at least 1
+   */
+  default void forget(long node, long lookups) {}
+
+  /**
+   * Attributes of a node: {@code GETATTR}.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param handle the open file through which they are asked, or null
+   * @param out takes the attributes
+   * @throws IOException ESTALE, EIO ...
+   */
+  default void getattr(Request request, long node, FileHandle handle, AttrSink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Changes attributes: chmod, chown, truncate, utimensat in one operation.
+   *
+   * @param request who asks; {@link Request#killsPrivileges} if setuid and setgid are to be cleared with it
+   * @param node the node
+   * @param handle the open file through which they are changed (ftruncate), or null
+   * @param change what to change
+   * @param out takes the attributes after the change
+   * @throws IOException EPERM, EFBIG, ENOSPC, EINVAL ...
+   */
+  default void setattr(
+      Request request, long node, FileHandle handle, AttrChange change, AttrSink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Target of a symbolic link.
+   *
+   * @param request who asks
+   * @param node the link
+   * @param out takes the target's bytes, without NUL
+   * @throws IOException EINVAL if the node is no symbolic link
+   */
+  default void readlink(Request request, long node, ByteBuffer out) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Makes a symbolic link owned by the caller.
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the new name
+   * @param target the target, any bytes but NUL, up to 4095
+   * @param out takes the new node and its attributes
+   * @throws IOException EEXIST, ENOSPC, EDQUOT ...
+   */
+  default void symlink(Request request, long parent, Name name, Name target, EntrySink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Makes a regular file, a fifo, a socket or a device.
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the new name
+   * @param mode type and permissions; the caller's umask is already applied
+   * @param rdev device number as in {@code stat.st_rdev}, 0 unless the type is a device
+   * @param out takes the new node and its attributes
+   * @throws IOException EEXIST, EPERM, ENOSPC ...
+   */
+  default void mknod(Request request, long parent, Name name, int mode, int rdev, EntrySink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Makes a directory.
+   *
+   * @param request who asks
+   * @param parent the directory that gets it
+   * @param name the new name
+   * @param mode permissions; the caller's umask is already applied
+   * @param out takes the new node and its attributes
+   * @throws IOException EEXIST, EMLINK, ENOSPC ...
+   */
+  default void mkdir(Request request, long parent, Name name, int mode, EntrySink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Removes the name of something that is not a directory. Open handles stay usable.
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the name
+   * @throws IOException ENOENT, EISDIR, EACCES ...
+   */
+  default void unlink(Request request, long parent, Name name) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Removes an empty directory.
+   *
+   * @param request who asks
+   * @param parent the directory that has it
+   * @param name the name
+   * @throws IOException ENOENT, ENOTDIR, ENOTEMPTY ...
+   */
+  default void rmdir(Request request, long parent, Name name) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /** {@code flags} of {@link #rename}: fail with EEXIST if the new name exists. */
+  int RENAME_NOREPLACE = 1;
+
+  /** {@code flags} of {@link #rename}: exchange the two, both of which must exist. */
+  int RENAME_EXCHANGE = 2;
+
+  /** {@code flags} of {@link #rename}: leave a whiteout (character device 0:0) behind. */
+  int RENAME_WHITEOUT = 4;
+
+  /**
+   * Renames, replacing the new name if that is allowed: renameat2(2).
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the name
+   * @param newParent the directory that gets it, maybe the same
+   * @param newName the new name
+   * @param flags 0 or a combination of the {@code RENAME_} constants
+   * @throws IOException ENOENT, EXDEV, ENOTEMPTY; EINVAL for flags that are not supported ...
+   */
+  default void rename(
+      Request request, long parent, Name name, long newParent, Name newName, int flags)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Gives a file one more name.
+   *
+   * @param request who asks
+   * @param node the file
+   * @param newParent the directory that gets the name
+   * @param newName the new name
+   * @param out takes the node and its attributes, with the new link count
+   * @throws IOException EEXIST, EPERM for a directory, EMLINK ...
+   */
+  default void link(Request request, long node, long newParent, Name newName, EntrySink out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Opens a file.
+   *
+   * @param request who asks; {@link Request#killsPrivileges} if a truncating open is to clear setuid and setgid
+   * @param node the file
+   * @param flags those of open(2) without O_CREAT, O_EXCL, O_NOCTTY; O_TRUNC means: truncate it here
+   * @param out how the kernel should treat the handle
+   * @return the handle, never null; the engine calls its {@code release} exactly once
+   * @throws IOException EACCES, EISDIR, ETXTBSY ...
+   */
+  default FileHandle open(Request request, long node, int flags, OpenReply out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Makes a regular file and opens it, in one step. Also called when the name has come into being meanwhile; then it is
+   * opened, unless {@code flags} has O_EXCL (EEXIST).
+   *
+   * @param request who asks
+   * @param parent the directory
+   * @param name the name
+   * @param mode type and permissions; the caller's umask is already applied
+   * @param flags those of open(2)
+   * @param entry takes the node and its attributes
+   * @param out how the kernel should treat the handle
+   * @return the handle, never null
+   * @throws IOException EEXIST, EACCES, ENOSPC ...
+   */
+  default FileHandle create(
+      Request request,
+      long parent,
+      Name name,
+      int mode,
+      int flags,
+      EntrySink entry,
+      OpenReply out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Opens a directory for reading.
+   *
+   * @param request who asks
+   * @param node the directory
+   * @param out how the kernel should treat the handle
+   * @return the handle, never null
+   * @throws IOException ENOTDIR, EACCES ...
+   */
+  default DirHandle opendir(Request request, long node, OpenReply out) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Figures of the file system: statvfs(3).
+   *
+   * @param request who asks
+   * @param node any node of it
+   * @param out takes the figures
+   * @throws IOException EIO ...
+   */
+  default void statfs(Request request, long node, StatfsSink out) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /** {@code flags} of {@link #setxattr}: fail with EEXIST if the attribute exists. */
+  int XATTR_CREATE = 1;
+
+  /** {@code flags} of {@link #setxattr}: fail with ENODATA if it does not. */
+  int XATTR_REPLACE = 2;
+
+  /**
+   * Sets an extended attribute.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param name the attribute, with its prefix ("user.")
+   * @param value its bytes, from position to limit; dies when the method returns
+   * @param flags 0, {@link #XATTR_CREATE} or {@link #XATTR_REPLACE}
+   * @throws IOException EEXIST, ENODATA, EOPNOTSUPP, ENOSPC ...
+   */
+  default void setxattr(Request request, long node, Name name, ByteBuffer value, int flags)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Value of an extended attribute.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param name the attribute
+   * @param out takes the value if it fits; has no room at all when only the size is asked
+   * @return the value's size in bytes, whether or not it fitted: the engine answers ERANGE when it did not
+   * @throws IOException ENODATA, EOPNOTSUPP ...
+   */
+  default int getxattr(Request request, long node, Name name, ByteBuffer out)
+      throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Names of the extended attributes.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param out takes the names
+   * @throws IOException EOPNOTSUPP ...
+   */
+  default void listxattr(Request request, long node, XattrSink out) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Removes an extended attribute.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param name the attribute
+   * @throws IOException ENODATA, EPERM ...
+   */
+  default void removexattr(Request request, long node, Name name) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+
+  /**
+   * Whether the caller may do something: access(2), and chdir. Not asked under {@code default_permissions}.
+   *
+   * @param request who asks
+   * @param node the node
+   * @param mask a combination of 4 (read), 2 (write), 1 (execute); 0 asks for existence
+   * @throws IOException EACCES if it may not
+   */
+  default void access(Request request, long node, int mask) throws IOException {
+    throw Errno.ENOSYS.exception();
+  }
+}

@@ -1,0 +1,135 @@
+package io.github.ferrofuse;
+
+import java.lang.reflect.Method;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+
+/**
+ * What the kernel can ask of a file system, by the names of &lt;linux/fuse.h&gt;.
+ *
+ * <p>Operations on open files (read, write, flush, fsync, fallocate, release) come with {@link #OPEN} or {@link
+ * #CREATE}, those on open directories with {@link #OPENDIR}: their handles answer them.
+ */
+public enum Operation {
+  /** {@link InodeFileSystem#lookup}. */
+  LOOKUP(1),
+  /** {@link InodeFileSystem#forget}. */
+  FORGET(2),
+  /** {@link InodeFileSystem#getattr}. */
+  GETATTR(3),
+  /** {@link InodeFileSystem#setattr}. */
+  SETATTR(4),
+  /** {@link InodeFileSystem#readlink}. */
+  READLINK(5),
+  /** {@link InodeFileSystem#symlink}. */
+  SYMLINK(6),
+  /** {@link InodeFileSystem#mknod}. */
+  MKNOD(8),
+  /** {@link InodeFileSystem#mkdir}. */
+  MKDIR(9),
+  /** {@link InodeFileSystem#unlink}. */
+  UNLINK(10),
+  /** {@link InodeFileSystem#rmdir}. */
+  RMDIR(11),
+  /** {@link InodeFileSystem#rename}. */
+  RENAME(12),
+  /** {@link InodeFileSystem#link}. */
+  LINK(13),
+  /** {@link InodeFileSystem#open}. */
+  OPEN(14),
+  /** {@link FileHandle#read}. */
+  READ(15),
+  /** {@link FileHandle#write}. */
+  WRITE(16),
+  /** {@link InodeFileSystem#statfs}. */
+  STATFS(17),
+  /** {@link FileHandle#release}. */
+  RELEASE(18),
+  /** {@link FileHandle#fsync}. */
+  FSYNC(20),
+  /** {@link InodeFileSystem#setxattr}. */
+  SETXATTR(21),
+  /** {@link InodeFileSystem#getxattr}. */
+  GETXATTR(22),
+  /** {@link InodeFileSystem#listxattr}. */
+  LISTXATTR(23),
+  /** {@link InodeFileSystem#removexattr}. */
+  REMOVEXATTR(24),
+  /** {@link FileHandle#flush}. */
+  FLUSH(25),
+  /** {@link InodeFileSystem#opendir}. */
+  OPENDIR(27),
+  /** {@link DirHandle#read}. */
+  READDIR(28),
+  /** {@link DirHandle#release}. */
+  RELEASEDIR(29),
+  /** {@link DirHandle#fsync}. */
+  FSYNCDIR(30),
+  /** {@link InodeFileSystem#access}. */
+  ACCESS(34),
+  /** {@link InodeFileSystem#create}. */
+  CREATE(35),
+  /** {@link FileHandle#fallocate}. */
+  FALLOCATE(43),
+  /** {@link DirHandle#read}, with attributes. */
+  READDIRPLUS(44);
+
+  private static final Set<Operation> OF_FILES =
+      Collections.unmodifiableSet(
+          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE));
+  private static final Set<Operation> OF_DIRECTORIES =
+      Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS));
+
+  private final int opcode;
+
+  Operation(int opcode) {
+    this.opcode = opcode;
+  }
+
+  /** {@return the kernel's number of it} */
+  public int opcode() {
+    return opcode;
+  }
+
+  /**
+   * The operations whose default method a class overrides, with those that their handles bring along.
+   *
+   * @param type a class of a file system
+   * @return the set, which the caller may change
+   */
+  public static EnumSet<Operation> overriddenBy(Class<? extends FileSystemBase> type) {
+    EnumSet<Operation> found = EnumSet.noneOf(Operation.class);
+    for (Method declared : InodeFileSystem.class.getMethods()) {
+      Operation operation = byMethodName(declared.getName());
+      if (operation != null && isOverridden(type, declared)) {
+        found.add(operation);
+      }
+    }
+    if (found.contains(OPEN) || found.contains(CREATE)) {
+      found.addAll(OF_FILES);
+    }
+    if (found.contains(OPENDIR)) {
+      found.addAll(OF_DIRECTORIES);
+    }
+    return found;
+  }
+
+  private static Operation byMethodName(String name) {
+    for (Operation operation : values()) {
+      if (operation.name().equalsIgnoreCase(name)) {
+        return operation;
+      }
+    }
+    return null;
+  }
+
+  private static boolean isOverridden(Class<?> type, Method declared) {
+    try {
+      Method found = type.getMethod(declared.getName(), declared.getParameterTypes());
+      return found.getDeclaringClass() != InodeFileSystem.class;
+    } catch (NoSuchMethodException e) {
+      return false;
+    }
+  }
+}

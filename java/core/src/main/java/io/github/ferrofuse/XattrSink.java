@@ -1,0 +1,12 @@
+package io.github.ferrofuse;
+
+/** Takes the names of extended attributes. Valid during {@link InodeFileSystem#listxattr}. */
+public interface XattrSink {
+
+  /**
+   * Adds a name. Whether they all fitted is the engine's business (ERANGE): add every one.
+   *
+   * @param name the name, with its prefix
+   */
+  void add(Name name);
+}

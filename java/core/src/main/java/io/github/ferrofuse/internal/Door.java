@@ -1,0 +1,132 @@
+package io.github.ferrofuse.internal;
+
+import io.github.ferrofuse.Connection;
+import io.github.ferrofuse.DirHandle;
+import io.github.ferrofuse.FileHandle;
+import io.github.ferrofuse.FuseException;
+import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.Operation;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * One mounted file system as native code sees it: what all leases share, and the upcalls that need no lease.
+ *
+ * <p>Like {@link Upcalls}, its upcalls throw nothing.
+ */
+public final class Door {
+  private final InodeFileSystem fs;
+  private final SlotTable<FileHandle> files = new SlotTable<>();
+  private final SlotTable<DirHandle> directories = new SlotTable<>();
+  private final long attrTimeoutNanos;
+  private final long entryTimeoutNanos;
+  private final AtomicBoolean initialized = new AtomicBoolean();
+  private volatile Throwable refusal;
+
+  /**
+   * Makes the door of a mount.
+   *
+   * @param fs the file system
+   * @param options how it is mounted
+   */
+  public Door(InodeFileSystem fs, MountOptions options) {
+    this.fs = fs;
+    attrTimeoutNanos = options.attrTimeoutNanos();
+    entryTimeoutNanos = options.entryTimeoutNanos();
+  }
+
+  InodeFileSystem fileSystem() {
+    return fs;
+  }
+
+  SlotTable<FileHandle> files() {
+    return files;
+  }
+
+  SlotTable<DirHandle> directories() {
+    return directories;
+  }
+
+  long attrTimeoutNanos() {
+    return attrTimeoutNanos;
+  }
+
+  long entryTimeoutNanos() {
+    return entryTimeoutNanos;
+  }
+
+  /** {@return what {@link InodeFileSystem#init} threw, null if it did not} */
+  public Throwable refusal() {
+    return refusal;
+  }
+
+  /** Upcall: the memory of one more lease. The only one that may throw: OutOfMemoryError. */
+  Upcalls lease(int bulkSize) {
+    return new Upcalls(this, bulkSize);
+  }
+
+  /** Upcall: answers 1 if the file system clears setuid and setgid itself, 0 if not, or an errno. */
+  int init(int minor, long offered) {
+    try {
+      Settled settled = new Settled(minor, offered);
+      fs.init(settled);
+      initialized.set(true);
+      return settled.clearsPrivileges ? 1 : 0;
+    } catch (Throwable thrown) {
+      refusal = thrown;
+      return -FuseException.errnoOf(thrown).code();
+    }
+  }
+
+  /**
+   * Upcall: after the last request. Also for a mount that failed after {@link #init}.
+   *
+   * @return 0
+   */
+  public int destroy() {
+    try {
+      if (initialized.getAndSet(false)) {
+        fs.destroy();
+      }
+    } catch (Throwable thrown) {
+      Failures.swallow(fs, "DESTROY", thrown);
+    }
+    return 0;
+  }
+
+  /** Upcall: the kernel no longer refers to a node. Answers 0. */
+  int forget(long node, long lookups) {
+    try {
+      fs.forget(node, lookups);
+    } catch (Throwable thrown) {
+      Failures.swallow(fs, Operation.FORGET, thrown);
+    }
+    return 0;
+  }
+
+  private static final class Settled implements Connection {
+    private final int minor;
+    private final long offered;
+    private boolean clearsPrivileges;
+
+    Settled(int minor, long offered) {
+      this.minor = minor;
+      this.offered = offered;
+    }
+
+    @Override
+    public int protocolMinor() {
+      return minor;
+    }
+
+    @Override
+    public long offered() {
+      return offered;
+    }
+
+    @Override
+    public void clearsPrivileges() {
+      clearsPrivileges = true;
+    }
+  }
+}

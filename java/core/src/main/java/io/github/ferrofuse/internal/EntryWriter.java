@@ -1,0 +1,63 @@
+package io.github.ferrofuse.internal;
+
+import io.github.ferrofuse.AttrSink;
+import io.github.ferrofuse.EntrySink;
+import java.nio.ByteBuffer;
+
+/** Writes the {@code fuse_entry_out} of the args page. */
+final class EntryWriter implements EntrySink {
+  private final ByteBuffer page;
+  private final AttrWriter attr;
+  private final long defaultTimeout;
+
+  EntryWriter(ByteBuffer page, long entryTimeoutNanos, long attrTimeoutNanos) {
+    this.page = page;
+    this.attr = AttrWriter.ofEntry(page, attrTimeoutNanos);
+    this.defaultTimeout = entryTimeoutNanos;
+  }
+
+  EntryWriter reset() {
+    node(0).generation(0).entryTimeout(defaultTimeout);
+    attr.reset();
+    return this;
+  }
+
+  /** Checks what the file system put in, and completes it. */
+  void finish() {
+    long node = page.getLong(Layout.ENTRY + Layout.ENTRY_NODE);
+    if (node == 0) {
+      throw new IllegalStateException(
+          "an entry has no node: set EntrySink.node, to any number but 0");
+    }
+    attr.finish(node);
+  }
+
+  /** Inode number that applications see, after {@link #finish}. */
+  long ino() {
+    return attr.ino();
+  }
+
+  @Override
+  public EntrySink node(long node) {
+    page.putLong(Layout.ENTRY + Layout.ENTRY_NODE, node);
+    return this;
+  }
+
+  @Override
+  public EntrySink generation(long generation) {
+    page.putLong(Layout.ENTRY + Layout.ENTRY_GENERATION, generation);
+    return this;
+  }
+
+  @Override
+  public EntrySink entryTimeout(long nanos) {
+    AttrWriter.putTimeout(
+        page, Layout.ENTRY + Layout.ENTRY_VALID, Layout.ENTRY + Layout.ENTRY_VALID_NSEC, nanos);
+    return this;
+  }
+
+  @Override
+  public AttrSink attr() {
+    return attr;
+  }
+}

@@ -1,0 +1,135 @@
+package io.github.ferrofuse.internal;
+
+import java.lang.reflect.Field;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Where things lie in the args page: offsets in bytes, the same on every architecture.
+ *
+ * <p>The other side is {@code ArgsPage} of {@code native/jvm/src/layout.rs}, whose names in capitals these constants
+ * have. They are compared by a test of that crate and again when the library is loaded. Offsets of a struct's fields
+ * ({@code ENTRY_…}, {@code ATTR_…}) count from the start of that struct.
+ */
+final class Layout {
+  static final int PAGE_SIZE = 8192;
+
+  static final int REQUEST_UNIQUE = 0;
+  static final int REQUEST_UID = 8;
+  static final int REQUEST_GID = 12;
+  static final int REQUEST_PID = 16;
+  static final int REQUEST_UMASK = 20;
+  static final int REQUEST_OPCODE = 24;
+  static final int REQUEST_FLAGS = 28;
+
+  /** Bit of {@link #REQUEST_FLAGS}: setuid and setgid are to be cleared. */
+  static final int FLAG_KILLS_PRIVILEGES = 1;
+
+  static final int OPENED_FLAGS = 32;
+  static final int OPENED_CONCURRENCY = 36;
+
+  static final int ENTRY = 40;
+  static final int ENTRY_SIZE = 128;
+  static final int ENTRY_NODE = 0;
+  static final int ENTRY_GENERATION = 8;
+  static final int ENTRY_VALID = 16;
+  static final int ENTRY_ATTR_VALID = 24;
+  static final int ENTRY_VALID_NSEC = 32;
+  static final int ENTRY_ATTR_VALID_NSEC = 36;
+  static final int ENTRY_ATTR = 40;
+
+  static final int GETATTR = 168;
+  static final int GETATTR_VALID = 0;
+  static final int GETATTR_VALID_NSEC = 8;
+  static final int GETATTR_ATTR = 16;
+
+  static final int ATTR_LENGTH = 88;
+  static final int ATTR_INO = 0;
+  static final int ATTR_SIZE = 8;
+  static final int ATTR_BLOCKS = 16;
+  static final int ATTR_ATIME = 24;
+  static final int ATTR_MTIME = 32;
+  static final int ATTR_CTIME = 40;
+  static final int ATTR_ATIMENSEC = 48;
+  static final int ATTR_MTIMENSEC = 52;
+  static final int ATTR_CTIMENSEC = 56;
+  static final int ATTR_MODE = 60;
+  static final int ATTR_NLINK = 64;
+  static final int ATTR_UID = 68;
+  static final int ATTR_GID = 72;
+  static final int ATTR_RDEV = 76;
+  static final int ATTR_BLKSIZE = 80;
+
+  static final int CHANGE = 272;
+  static final int CHANGE_VALID = 0;
+  static final int CHANGE_SIZE = 16;
+  static final int CHANGE_ATIME = 32;
+  static final int CHANGE_MTIME = 40;
+  static final int CHANGE_CTIME = 48;
+  static final int CHANGE_ATIMENSEC = 56;
+  static final int CHANGE_MTIMENSEC = 60;
+  static final int CHANGE_CTIMENSEC = 64;
+  static final int CHANGE_MODE = 68;
+  static final int CHANGE_UID = 76;
+  static final int CHANGE_GID = 80;
+
+  static final int STATFS = 360;
+  static final int STATFS_LENGTH = 80;
+  static final int STATFS_BLOCKS = 0;
+  static final int STATFS_BFREE = 8;
+  static final int STATFS_BAVAIL = 16;
+  static final int STATFS_FILES = 24;
+  static final int STATFS_FFREE = 32;
+  static final int STATFS_BSIZE = 40;
+  static final int STATFS_NAMELEN = 44;
+  static final int STATFS_FRSIZE = 48;
+
+  static final int NAME = 440;
+  static final int NAME_CAPACITY = 1024;
+  static final int TARGET = 1464;
+
+  static final int DIRENT_LENGTH = 24;
+  static final int DIRENT_INO = 0;
+  static final int DIRENT_OFF = 8;
+  static final int DIRENT_NAMELEN = 16;
+  static final int DIRENT_TYPE = 20;
+
+  private Layout() {}
+
+  /**
+   * Compares with what the library was built with.
+   *
+   * @param nativeLayout {@code NAME=value} for each constant here, separated by blanks
+   * @throws UnsatisfiedLinkError if they differ
+   */
+  static void check(String nativeLayout) {
+    Map<String, Integer> theirs = new TreeMap<>();
+    for (String item : nativeLayout.split(" ")) {
+      int equals = item.indexOf('=');
+      theirs.put(item.substring(0, equals), Integer.valueOf(item.substring(equals + 1)));
+    }
+    Map<String, Integer> ours = constants();
+    if (!ours.equals(theirs)) {
+      theirs.entrySet().removeAll(ours.entrySet());
+      throw new UnsatisfiedLinkError(
+          "the native library is of another build than the jar (it has "
+              + theirs
+              + "): use the library that came with this jar");
+    }
+  }
+
+  /** {@return every constant of this class by name} */
+  static Map<String, Integer> constants() {
+    Map<String, Integer> constants = new TreeMap<>();
+    for (Field field : Layout.class.getDeclaredFields()) {
+      if (field.getType() == int.class) {
+        try {
+          constants.put(field.getName(), field.getInt(null));
+        } catch (IllegalAccessException e) {
+          throw new AssertionError("a class may read its own fields", e);
+        }
+      }
+    }
+    return constants;
+  }
+}

@@ -1,0 +1,55 @@
+package io.github.ferrofuse.internal;
+
+import io.github.ferrofuse.Name;
+import java.nio.ByteBuffer;
+
+/**
+ * Lets this package refill a {@link Name} without a public method for it. Set by {@code Name} when it is initialized.
+ */
+public abstract class NameAccess {
+  private static volatile NameAccess instance;
+
+  /** For {@code Name} alone. */
+  protected NameAccess() {}
+
+  /**
+   * Called once by {@code Name}.
+   *
+   * @param access its own
+   */
+  public static void set(NameAccess access) {
+    if (instance != null) {
+      throw new IllegalStateException("the access to Name is set already");
+    }
+    instance = access;
+  }
+
+  static NameAccess get() {
+    if (instance == null) {
+      Name.of(""); // initializes the class
+    }
+    return instance;
+  }
+
+  /** {@return a name that {@link #assign} may fill again and again} */
+  public abstract Name reusable();
+
+  /**
+   * Refills a reusable name.
+   *
+   * @param name from {@link #reusable}
+   * @param source where the bytes are
+   * @param offset of the first
+   * @param length how many
+   */
+  public abstract void assign(Name name, ByteBuffer source, int offset, int length);
+
+  /**
+   * Copies a name's bytes.
+   *
+   * @param name any name
+   * @param target where they go
+   * @param offset of the first
+   */
+  public abstract void get(Name name, ByteBuffer target, int offset);
+}

@@ -1,0 +1,82 @@
+package io.github.ferrofuse.internal;
+
+import io.github.ferrofuse.Operation;
+import io.github.ferrofuse.Request;
+import java.nio.ByteBuffer;
+
+/** The request in a lease's args page. */
+final class RequestView implements Request {
+  private static final Operation[] BY_OPCODE = new Operation[64];
+
+  static {
+    for (Operation operation : Operation.values()) {
+      BY_OPCODE[operation.opcode()] = operation;
+    }
+  }
+
+  private final ByteBuffer page;
+
+  RequestView(ByteBuffer page) {
+    this.page = page;
+  }
+
+  @Override
+  public long unique() {
+    return page.getLong(Layout.REQUEST_UNIQUE);
+  }
+
+  @Override
+  public Operation operation() {
+    return BY_OPCODE[page.getInt(Layout.REQUEST_OPCODE) & 63];
+  }
+
+  @Override
+  public int uid() {
+    return page.getInt(Layout.REQUEST_UID);
+  }
+
+  @Override
+  public int gid() {
+    return page.getInt(Layout.REQUEST_GID);
+  }
+
+  @Override
+  public int pid() {
+    return page.getInt(Layout.REQUEST_PID);
+  }
+
+  @Override
+  public int umask() {
+    return page.getInt(Layout.REQUEST_UMASK);
+  }
+
+  @Override
+  public boolean killsPrivileges() {
+    return (page.getInt(Layout.REQUEST_FLAGS) & Layout.FLAG_KILLS_PRIVILEGES) != 0;
+  }
+
+  @Override
+  public Request copy() {
+    return new Copy(unique(), operation(), uid(), gid(), pid(), umask(), killsPrivileges());
+  }
+
+  @Override
+  public String toString() {
+    return copy().toString();
+  }
+
+  private record Copy(
+      long unique,
+      Operation operation,
+      int uid,
+      int gid,
+      int pid,
+      int umask,
+      boolean killsPrivileges)
+      implements Request {
+    @Override
+    public Request copy() {
+      return this;
+    }
+  }
+}

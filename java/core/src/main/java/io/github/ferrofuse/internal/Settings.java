@@ -1,0 +1,110 @@
+package io.github.ferrofuse.internal;
+
+import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.Name;
+import io.github.ferrofuse.Operation;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Set;
+
+/**
+ * How a file system is mounted, as native code reads it: {@code name=value} in bytes, each with a NUL behind it.
+ *
+ * <p>The other side is {@code native/jvm/src/settings.rs}, which knows the same names. What is not set is left out.
+ */
+public final class Settings {
+  private final ByteArrayOutputStream text = new ByteArrayOutputStream();
+
+  private Settings() {}
+
+  /**
+   * The settings of a mount.
+   *
+   * @param point where it is mounted
+   * @param root the root's node
+   * @param operations what the file system can do
+   * @param options the mount's options
+   * @return the bytes for {@link Native#mount}
+   */
+  public static byte[] encode(
+      Path point, long root, Set<Operation> operations, MountOptions options) {
+    Settings settings = new Settings();
+    settings.put("point", bytes(point));
+    settings.put("fsname", options.fsname());
+    settings.put("subtype", options.subtype());
+    settings.put("root", root);
+    settings.put("operations", bits(operations));
+    settings.put("negative_timeout", options.negativeTimeoutNanos());
+    settings.putIfSet("max_read", options.maxRead());
+    settings.putIfSet("max_write", options.maxWrite());
+    settings.putIfSet("max_background", options.maxBackground());
+    settings.putIfSet("uid", options.uid());
+    settings.putIfSet("gid", options.gid());
+    settings.putIfSet("umask", options.umask());
+    settings.flag("allow_other", options.allowOther());
+    settings.flag("allow_root", options.allowRoot());
+    settings.flag("default_permissions", options.defaultPermissions());
+    settings.flag("ro", options.readOnly());
+    settings.flag("dev", options.dev());
+    settings.flag("suid", options.suid());
+    settings.flag("auto_unmount", options.autoUnmount());
+    settings.flag("direct_io", options.directIo());
+    settings.flag("kernel_cache", options.kernelCache());
+    settings.flag("writeback_cache", options.writebackCache());
+    settings.flag("clone_fd", options.cloneFd());
+    return settings.text.toByteArray();
+  }
+
+  /** One bit per operation, that of its opcode. */
+  private static long bits(Set<Operation> operations) {
+    long bits = 0;
+    for (Operation operation : operations) {
+      bits |= 1L << operation.opcode();
+    }
+    return bits;
+  }
+
+  /**
+   * The bytes of a path, which its string does not always keep: the URI escapes each one that is not a plain letter.
+   */
+  private static byte[] bytes(Path path) {
+    String escaped = path.toUri().getRawPath();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (int i = 0; i < escaped.length(); i++) {
+      if (escaped.charAt(i) == '%') {
+        bytes.write(Integer.parseInt(escaped, i + 1, i + 3, 16));
+        i += 2;
+      } else {
+        bytes.write(escaped.charAt(i));
+      }
+    }
+    return bytes.toByteArray();
+  }
+
+  private void put(String name, byte[] value) {
+    text.writeBytes((name + "=").getBytes(StandardCharsets.US_ASCII));
+    text.writeBytes(value);
+    text.write(0);
+  }
+
+  private void put(String name, String value) {
+    put(name, Name.of(value).toBytes());
+  }
+
+  private void put(String name, long value) {
+    put(name, Long.toString(value));
+  }
+
+  private void putIfSet(String name, int value) {
+    if (value != MountOptions.UNSET) {
+      put(name, Integer.toUnsignedLong(value));
+    }
+  }
+
+  private void flag(String name, boolean on) {
+    if (on) {
+      put(name, "");
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.github.ferrofuse.internal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.sun.management.ThreadMXBean;
+import io.github.ferrofuse.Name;
+import io.github.ferrofuse.Operation;
+import java.lang.management.ManagementFactory;
+import java.util.function.IntSupplier;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class AllocationTest {
+  private static final int CALLS = 10_000;
+  private static final int SLOT = 3;
+  private static final int SIZE = 4096;
+
+  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private final FlatFileSystem fs = new FlatFileSystem();
+  private final Caller caller = new Caller(fs);
+  private long node;
+
+  @BeforeEach
+  void openAFile() {
+    node = fs.add(Name.of("file")).node;
+    caller.upcalls.open(node, 0, SLOT);
+    caller.operation(Operation.WRITE).upcalls.write(node, SLOT, 0, SIZE);
+  }
+
+  private void assertAllocatesNothing(int answer, IntSupplier upcall) {
+    for (int i = 0; i < CALLS; i++) {
+      assertEquals(answer, upcall.getAsInt());
+    }
+    long id = Thread.currentThread().getId();
+    long before = threads.getThreadAllocatedBytes(id);
+    for (int i = 0; i < CALLS; i++) {
+      upcall.getAsInt();
+    }
+    assertEquals(0, threads.getThreadAllocatedBytes(id) - before, "bytes in " + CALLS + " calls");
+  }
+
+  @Test
+  void aReadAllocatesNothing() {
+    assertAllocatesNothing(SIZE, () -> caller.upcalls.read(node, SLOT, 0, SIZE));
+  }
+
+  @Test
+  void aReadAtTheEndOfTheFileAllocatesNothing() {
+    assertAllocatesNothing(0, () -> caller.upcalls.read(node, SLOT, SIZE, SIZE));
+  }
+
+  @Test
+  void aWriteAllocatesNothing() {
+    assertAllocatesNothing(SIZE, () -> caller.upcalls.write(node, SLOT, 0, SIZE));
+  }
+
+  @Test
+  void attributesAllocateNothing() {
+    assertAllocatesNothing(0, () -> caller.upcalls.getattr(node, SLOT));
+  }
+
+  @Test
+  void aLookupThatFindsAllocatesNothing() {
+    int length = caller.name("file");
+    assertAllocatesNothing(1, () -> caller.upcalls.lookup(1, length));
+  }
+
+  @Test
+  void aLookupThatFindsNothingAllocatesNothing() {
+    int length = caller.name("absent");
+    assertAllocatesNothing(0, () -> caller.upcalls.lookup(1, length));
+  }
+
+  @Test
+  void anErrnoAllocatesNothing() {
+    assertAllocatesNothing(-116, () -> caller.upcalls.getattr(99, -1));
+  }
+}

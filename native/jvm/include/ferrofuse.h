@@ -1,0 +1,58 @@
+/*
+ * What libferrofuse.so and the Java part of the same build share: see native/jvm/src/layout.rs.
+ * Written by cbindgen: FERROFUSE_WRITE_HEADER=1 cargo test -p ferrofuse-jvm
+ */
+
+#ifndef FERROFUSE_H
+#define FERROFUSE_H
+
+#include <stdint.h>
+#include <linux/fuse.h>
+
+// Who asks for what.
+typedef struct {
+  // `fuse_in_header.unique`.
+  uint64_t unique;
+  // Effective user of the caller.
+  uint32_t uid;
+  // Effective group of the caller.
+  uint32_t gid;
+  // Thread id of the caller.
+  uint32_t pid;
+  // Umask of the caller, in requests that make something.
+  uint32_t umask;
+  // `fuse_in_header.opcode`.
+  uint32_t opcode;
+  // `FLAG_` bits.
+  uint32_t flags;
+} ferrofuse_request_context;
+
+// How an opened handle is to be treated.
+typedef struct {
+  // `FOPEN_` flags.
+  uint32_t flags;
+  // 0 serialized, 1 shared reads, 2 concurrent.
+  uint32_t concurrency;
+} ferrofuse_opened;
+
+// The args page.
+typedef struct {
+  // In.
+  ferrofuse_request_context request;
+  // Out: `open`, `create`, `opendir`.
+  ferrofuse_opened opened;
+  // Out: whatever hands out a node. `nodeid` is the file system's number.
+  struct fuse_entry_out entry;
+  // Out: `getattr`, `setattr`.
+  struct fuse_attr_out getattr;
+  // In: `setattr`.
+  struct fuse_setattr_in change;
+  // Out: `statfs`.
+  struct fuse_kstatfs statfs;
+  // In: the name, or the first of two.
+  uint8_t name[1024];
+  // In: a symbolic link's target, or the second name.
+  uint8_t target[4096];
+} ferrofuse_args_page;
+
+#endif  /* FERROFUSE_H */

@@ -1,0 +1,157 @@
+//! Classes and method ids of the Java side, found once when the library is loaded.
+//!
+//! Found there because only then does JNI look with the class loader of our classes; a native thread would see the
+//! system's.
+
+use std::sync::OnceLock;
+
+use jni::objects::{Global, JClass, JMethodID, JStaticMethodID};
+use jni::{jni_sig, jni_str, Env};
+
+use crate::jvm::IntMethod;
+
+/// `io.github.ferrofuse.internal.Door`.
+pub(crate) enum Door {}
+/// `io.github.ferrofuse.internal.Upcalls`.
+pub(crate) enum Upcalls {}
+
+type OfDoor<A> = IntMethod<Door, A>;
+type OfUpcalls<A> = IntMethod<Upcalls, A>;
+
+macro_rules! ids {
+    (
+        door { $($door:ident: $door_args:ty,)* }
+        upcalls { $($upcall:ident: $upcall_args:ty,)* }
+    ) => {
+        /// Methods of `Door` that take and answer integers.
+        pub(crate) struct DoorIds {
+            $(pub(crate) $door: OfDoor<$door_args>,)*
+        }
+
+        /// Methods of `Upcalls`, one per operation, each with the parameters that the Java source names.
+        pub(crate) struct UpcallIds {
+            $(pub(crate) $upcall: OfUpcalls<$upcall_args>,)*
+        }
+
+        impl DoorIds {
+            /// # Safety
+            /// `class` is `Door`, and is never unloaded.
+            unsafe fn find(env: &mut Env<'_>, class: &JClass<'_>) -> jni::errors::Result<Self> {
+                // SAFETY: the caller's promise.
+                unsafe { Ok(Self { $($door: IntMethod::find(env, class, c_name!($door))?,)* }) }
+            }
+        }
+
+        impl UpcallIds {
+            /// # Safety
+            /// `class` is `Upcalls`, and is never unloaded.
+            unsafe fn find(env: &mut Env<'_>, class: &JClass<'_>) -> jni::errors::Result<Self> {
+                // SAFETY: the caller's promise.
+                unsafe { Ok(Self { $($upcall: IntMethod::find(env, class, c_name!($upcall))?,)* }) }
+            }
+        }
+    };
+}
+
+macro_rules! c_name {
+    ($name:ident) => {
+        std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes())
+            .expect("an identifier has no NUL")
+    };
+}
+
+ids! {
+    door {
+        init: (i32, i64),
+        destroy: (),
+        forget: (i64, i64),
+    }
+    upcalls {
+        lookup: (i64, i32),
+        getattr: (i64, i32),
+        setattr: (i64, i32),
+        readlink: (i64,),
+        symlink: (i64, i32, i32),
+        mknod: (i64, i32, i32, i32),
+        mkdir: (i64, i32, i32),
+        unlink: (i64, i32),
+        rmdir: (i64, i32),
+        rename: (i64, i32, i64, i32, i32),
+        link: (i64, i64, i32),
+        statfs: (i64,),
+        access: (i64, i32),
+        setxattr: (i64, i32, i32, i32, i32),
+        getxattr: (i64, i32, i32),
+        listxattr: (i64, i32),
+        removexattr: (i64, i32),
+        open: (i64, i32, i32),
+        create: (i64, i32, i32, i32, i32),
+        read: (i64, i32, i64, i32),
+        write: (i64, i32, i64, i32),
+        flush: (i32,),
+        fsync: (i32, i32),
+        fallocate: (i32, i32, i64, i64),
+        release: (i32,),
+        opendir: (i64, i32),
+        readdir: (i32, i64, i32, i32),
+        fsyncdir: (i32, i32),
+        releasedir: (i32,),
+    }
+}
+
+/// Everything that native code calls in Java.
+pub(crate) struct Ids {
+    pub(crate) door: DoorIds,
+    pub(crate) upcalls: UpcallIds,
+    /// `Upcalls Door.lease(int bulkSize)`.
+    pub(crate) lease: JMethodID,
+    /// `ByteBuffer Upcalls.page()`.
+    pub(crate) page: JMethodID,
+    /// `ByteBuffer Upcalls.bulk()`.
+    pub(crate) bulk: JMethodID,
+    pub(crate) log: Global<JClass<'static>>,
+    /// `static void EngineLog.line(int level, String text)`.
+    pub(crate) log_line: JStaticMethodID,
+    pub(crate) out_of_memory: Global<JClass<'static>>,
+    /// Held so that the ids stay valid.
+    _classes: [Global<JClass<'static>>; 2],
+}
+
+static IDS: OnceLock<Ids> = OnceLock::new();
+
+/// Finds them all. For `JNI_OnLoad`.
+///
+/// # Errors
+/// The classes are not those of this build.
+pub(crate) fn find(env: &mut Env<'_>) -> jni::errors::Result<()> {
+    let door = env.find_class(jni_str!("io/github/ferrofuse/internal/Door"))?;
+    let upcalls = env.find_class(jni_str!("io/github/ferrofuse/internal/Upcalls"))?;
+    let log = env.find_class(jni_str!("io/github/ferrofuse/internal/EngineLog"))?;
+    let out_of_memory = env.find_class(jni_str!("java/lang/OutOfMemoryError"))?;
+    let ids = Ids {
+        // SAFETY: the classes are those named, and `_classes` keeps them loaded.
+        door: unsafe { DoorIds::find(env, &door)? },
+        // SAFETY: as above.
+        upcalls: unsafe { UpcallIds::find(env, &upcalls)? },
+        lease: env.get_method_id(
+            &door,
+            jni_str!("lease"),
+            jni_sig!("(I)Lio/github/ferrofuse/internal/Upcalls;"),
+        )?,
+        page: env.get_method_id(&upcalls, jni_str!("page"), jni_sig!("()Ljava/nio/ByteBuffer;"))?,
+        bulk: env.get_method_id(&upcalls, jni_str!("bulk"), jni_sig!("()Ljava/nio/ByteBuffer;"))?,
+        log_line: env.get_static_method_id(&log, jni_str!("line"), jni_sig!("(ILjava/lang/String;)V"))?,
+        log: env.new_global_ref(&log)?,
+        out_of_memory: env.new_global_ref(&out_of_memory)?,
+        _classes: [env.new_global_ref(&door)?, env.new_global_ref(&upcalls)?],
+    };
+    // A second class loader that loads the library gets a copy of it, with ids of its own.
+    let _ = IDS.set(ids);
+    Ok(())
+}
+
+/// What [`find`] found.
+pub(crate) fn ids() -> &'static Ids {
+    IDS.get()
+        .expect("JNI_OnLoad fills it before any native method is registered")
+}

@@ -1,0 +1,206 @@
+//! What lies where in the args page of a lease: the small structs that cross between native code and Java.
+//!
+//! Written by `handler` before an upcall and by Java's sinks during it. The other side is the Java class `Layout`, whose
+//! constants [`describe`] spells; they are compared when the library is loaded. The C header `include/ferrofuse.h` is
+//! generated from this file. File data never comes here.
+
+use std::mem::{offset_of, size_of};
+
+use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, Kstatfs, SetattrIn};
+
+/// Bytes of an args page; what [`ArgsPage`] leaves of it is unused.
+pub(crate) const PAGE_SIZE: usize = 8192;
+
+/// Bit of [`RequestContext::flags`]: setuid and setgid are to be cleared.
+pub(crate) const FLAG_KILLS_PRIVILEGES: u32 = 1;
+
+/// Who asks for what.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct RequestContext {
+    /// `fuse_in_header.unique`.
+    pub(crate) unique: u64,
+    /// Effective user of the caller.
+    pub(crate) uid: u32,
+    /// Effective group of the caller.
+    pub(crate) gid: u32,
+    /// Thread id of the caller.
+    pub(crate) pid: u32,
+    /// Umask of the caller, in requests that make something.
+    pub(crate) umask: u32,
+    /// `fuse_in_header.opcode`.
+    pub(crate) opcode: u32,
+    /// `FLAG_` bits.
+    pub(crate) flags: u32,
+}
+
+/// How an opened handle is to be treated.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Opened {
+    /// `FOPEN_` flags.
+    pub(crate) flags: u32,
+    /// 0 serialized, 1 shared reads, 2 concurrent.
+    pub(crate) concurrency: u32,
+}
+
+/// The args page.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct ArgsPage {
+    /// In.
+    pub(crate) request: RequestContext,
+    /// Out: `open`, `create`, `opendir`.
+    pub(crate) opened: Opened,
+    /// Out: whatever hands out a node. `nodeid` is the file system's number.
+    pub(crate) entry: EntryOut,
+    /// Out: `getattr`, `setattr`.
+    pub(crate) getattr: AttrOut,
+    /// In: `setattr`.
+    pub(crate) change: SetattrIn,
+    /// Out: `statfs`.
+    pub(crate) statfs: Kstatfs,
+    /// In: the name, or the first of two.
+    pub(crate) name: [u8; 1024],
+    /// In: a symbolic link's target, or the second name.
+    pub(crate) target: [u8; 4096],
+}
+
+const _: () = assert!(size_of::<ArgsPage>() <= PAGE_SIZE);
+
+macro_rules! layout {
+    ($($name:ident = $value:expr,)*) => {
+        /// Every constant of the Java class `Layout`, by name.
+        pub(crate) const LAYOUT: &[(&str, usize)] = &[$((stringify!($name), $value)),*];
+    };
+}
+
+layout! {
+    PAGE_SIZE = PAGE_SIZE,
+    REQUEST_UNIQUE = offset_of!(ArgsPage, request.unique),
+    REQUEST_UID = offset_of!(ArgsPage, request.uid),
+    REQUEST_GID = offset_of!(ArgsPage, request.gid),
+    REQUEST_PID = offset_of!(ArgsPage, request.pid),
+    REQUEST_UMASK = offset_of!(ArgsPage, request.umask),
+    REQUEST_OPCODE = offset_of!(ArgsPage, request.opcode),
+    REQUEST_FLAGS = offset_of!(ArgsPage, request.flags),
+    FLAG_KILLS_PRIVILEGES = FLAG_KILLS_PRIVILEGES as usize,
+    OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
+    OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
+    ENTRY = offset_of!(ArgsPage, entry),
+    ENTRY_SIZE = size_of::<EntryOut>(),
+    ENTRY_NODE = offset_of!(EntryOut, nodeid),
+    ENTRY_GENERATION = offset_of!(EntryOut, generation),
+    ENTRY_VALID = offset_of!(EntryOut, entry_valid),
+    ENTRY_ATTR_VALID = offset_of!(EntryOut, attr_valid),
+    ENTRY_VALID_NSEC = offset_of!(EntryOut, entry_valid_nsec),
+    ENTRY_ATTR_VALID_NSEC = offset_of!(EntryOut, attr_valid_nsec),
+    ENTRY_ATTR = offset_of!(EntryOut, attr),
+    GETATTR = offset_of!(ArgsPage, getattr),
+    GETATTR_VALID = offset_of!(AttrOut, attr_valid),
+    GETATTR_VALID_NSEC = offset_of!(AttrOut, attr_valid_nsec),
+    GETATTR_ATTR = offset_of!(AttrOut, attr),
+    ATTR_LENGTH = size_of::<Attr>(),
+    ATTR_INO = offset_of!(Attr, ino),
+    ATTR_SIZE = offset_of!(Attr, size),
+    ATTR_BLOCKS = offset_of!(Attr, blocks),
+    ATTR_ATIME = offset_of!(Attr, atime),
+    ATTR_MTIME = offset_of!(Attr, mtime),
+    ATTR_CTIME = offset_of!(Attr, ctime),
+    ATTR_ATIMENSEC = offset_of!(Attr, atimensec),
+    ATTR_MTIMENSEC = offset_of!(Attr, mtimensec),
+    ATTR_CTIMENSEC = offset_of!(Attr, ctimensec),
+    ATTR_MODE = offset_of!(Attr, mode),
+    ATTR_NLINK = offset_of!(Attr, nlink),
+    ATTR_UID = offset_of!(Attr, uid),
+    ATTR_GID = offset_of!(Attr, gid),
+    ATTR_RDEV = offset_of!(Attr, rdev),
+    ATTR_BLKSIZE = offset_of!(Attr, blksize),
+    CHANGE = offset_of!(ArgsPage, change),
+    CHANGE_VALID = offset_of!(SetattrIn, valid),
+    CHANGE_SIZE = offset_of!(SetattrIn, size),
+    CHANGE_ATIME = offset_of!(SetattrIn, atime),
+    CHANGE_MTIME = offset_of!(SetattrIn, mtime),
+    CHANGE_CTIME = offset_of!(SetattrIn, ctime),
+    CHANGE_ATIMENSEC = offset_of!(SetattrIn, atimensec),
+    CHANGE_MTIMENSEC = offset_of!(SetattrIn, mtimensec),
+    CHANGE_CTIMENSEC = offset_of!(SetattrIn, ctimensec),
+    CHANGE_MODE = offset_of!(SetattrIn, mode),
+    CHANGE_UID = offset_of!(SetattrIn, uid),
+    CHANGE_GID = offset_of!(SetattrIn, gid),
+    STATFS = offset_of!(ArgsPage, statfs),
+    STATFS_LENGTH = size_of::<Kstatfs>(),
+    STATFS_BLOCKS = offset_of!(Kstatfs, blocks),
+    STATFS_BFREE = offset_of!(Kstatfs, bfree),
+    STATFS_BAVAIL = offset_of!(Kstatfs, bavail),
+    STATFS_FILES = offset_of!(Kstatfs, files),
+    STATFS_FFREE = offset_of!(Kstatfs, ffree),
+    STATFS_BSIZE = offset_of!(Kstatfs, bsize),
+    STATFS_NAMELEN = offset_of!(Kstatfs, namelen),
+    STATFS_FRSIZE = offset_of!(Kstatfs, frsize),
+    NAME = offset_of!(ArgsPage, name),
+    NAME_CAPACITY = offset_of!(ArgsPage, target) - offset_of!(ArgsPage, name),
+    TARGET = offset_of!(ArgsPage, target),
+    DIRENT_LENGTH = size_of::<Dirent>(),
+    DIRENT_INO = offset_of!(Dirent, ino),
+    DIRENT_OFF = offset_of!(Dirent, off),
+    DIRENT_NAMELEN = offset_of!(Dirent, namelen),
+    DIRENT_TYPE = offset_of!(Dirent, r#type),
+}
+
+/// [`LAYOUT`] as `NAME=value`, separated by blanks.
+pub(crate) fn describe() -> String {
+    let items: Vec<String> = LAYOUT.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    items.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    use super::*;
+
+    fn crate_file(path: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    }
+
+    #[test]
+    fn java_has_the_same_constants() {
+        let source = crate_file("../../java/core/src/main/java/io/github/ferrofuse/internal/Layout.java");
+        let source = fs::read_to_string(source).expect("the Java sources lie beside");
+        let java: BTreeMap<&str, usize> = source
+            .lines()
+            .filter_map(|line| {
+                line.trim()
+                    .strip_prefix("static final int ")?
+                    .strip_suffix(';')?
+                    .split_once(" = ")
+            })
+            .map(|(name, value)| (name, value.parse().expect("a plain number")))
+            .collect();
+        assert_eq!(java, LAYOUT.iter().copied().collect());
+    }
+
+    #[test]
+    fn the_header_is_up_to_date() {
+        let config = cbindgen::Config::from_file(crate_file("cbindgen.toml")).expect("the configuration is valid");
+        let mut header = Vec::new();
+        cbindgen::Builder::new()
+            .with_src(crate_file("src/layout.rs"))
+            .with_config(config)
+            .generate()
+            .expect("the layout is C")
+            .write(&mut header);
+        let path = crate_file("include/ferrofuse.h");
+        if env::var_os("FERROFUSE_WRITE_HEADER").is_some() {
+            fs::write(&path, &header).expect("the header can be written");
+        }
+        let checked_in = fs::read(&path).expect("the header is checked in");
+        assert!(
+            checked_in == header,
+            "FERROFUSE_WRITE_HEADER=1 cargo test -p ferrofuse-jvm writes the header anew"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! `libferrofuse.so`: the engine under a JVM.
+//!
+//! This file is what Java calls: each native method of the Java class `Native` converts its arguments, calls one
+//! function of `mounts`, and turns an error or a panic into an exception. This is the only crate that knows JNI.
+
+mod error;
+mod handler;
+mod ids;
+mod jvm;
+mod layout;
+mod lease;
+mod log;
+mod mounts;
+mod settings;
+
+use std::ffi::c_void;
+use std::panic::catch_unwind;
+use std::time::Duration;
+
+use ferrofuse_session::mount::Unmounted;
+use jni::objects::{JByteArray, JClass, JObject, JString};
+use jni::sys::{self, jboolean, jint, jlong};
+use jni::{jni_str, Env, EnvUnowned, JavaVM, NativeMethod};
+
+use crate::error::{Error, Throw};
+
+/// Finds classes and methods, and registers the native methods. Called by the JVM when it loads the library.
+///
+/// # Safety
+/// For the JVM alone.
+#[no_mangle]
+pub unsafe extern "system" fn JNI_OnLoad(vm: *mut sys::JavaVM, _reserved: *mut c_void) -> jint {
+    let loaded = catch_unwind(|| {
+        // SAFETY: the JVM passes itself.
+        let vm = unsafe { JavaVM::from_raw(vm) };
+        vm.attach_current_thread(|env| ids::find(env).and_then(|()| register(env)))
+    });
+    match loaded {
+        Ok(Ok(())) => sys::JNI_VERSION_1_8,
+        // An exception, if one is pending, says which class or method is missing.
+        _ => sys::JNI_ERR,
+    }
+}
+
+fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
+    let class = env.find_class(jni_str!("io/github/ferrofuse/internal/Native"))?;
+    macro_rules! method {
+        ($name:literal, $signature:literal, $function:expr) => {
+            // SAFETY: the function has the parameters of the signature.
+            unsafe { NativeMethod::from_raw_parts(jni_str!($name), jni_str!($signature), $function as *mut c_void) }
+        };
+    }
+    let methods = [
+        method!("layout", "()Ljava/lang/String;", layout),
+        method!("mount", "(Lio/github/ferrofuse/internal/Door;[B)J", mount),
+        method!("serve", "(J)V", serve),
+        method!("finish", "(J)V", finish),
+        method!("awaitIdle", "(JJ)Z", await_idle),
+        method!("unmount", "(JJ)I", unmount),
+        method!("close", "(J)V", close),
+    ];
+    // SAFETY: the functions are those of the signatures, and stay as long as the library.
+    unsafe { env.register_native_methods(&class, &methods) }
+}
+
+extern "system" fn layout<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>) -> JString<'l> {
+    env.with_env(|env| Ok::<_, Error>(env.new_string(layout::describe())?))
+        .resolve::<Throw>()
+}
+
+extern "system" fn mount<'l>(
+    mut env: EnvUnowned<'l>,
+    _class: JClass<'l>,
+    door: JObject<'l>,
+    settings: JByteArray<'l>,
+) -> jlong {
+    env.with_env(|env| {
+        let settings = settings::parse(&env.convert_byte_array(&settings)?)?;
+        // SAFETY: the Java method's parameter is a Door, which its only caller makes.
+        unsafe { mounts::open(env, &door, settings) }
+    })
+    .resolve::<Throw>()
+}
+
+extern "system" fn serve<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|env| mounts::serve(env, mount)).resolve::<Throw>();
+}
+
+extern "system" fn finish<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|env| {
+        mounts::finish(env, mount);
+        Ok::<_, Error>(())
+    })
+    .resolve::<Throw>();
+}
+
+extern "system" fn await_idle<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong, time: jlong) -> jboolean {
+    env.with_env(|_| Ok::<_, Error>(mounts::wait_idle(mount, millis(time))))
+        .resolve::<Throw>()
+}
+
+extern "system" fn unmount<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong, time: jlong) -> jint {
+    env.with_env(|_| {
+        Ok::<_, Error>(match mounts::unmount(mount, millis(time))? {
+            Unmounted::Clean => 0,
+            Unmounted::Detached => 1,
+            Unmounted::Aborted => 2,
+        })
+    })
+    .resolve::<Throw>()
+}
+
+extern "system" fn close<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|_| {
+        mounts::close(mount);
+        Ok::<_, Error>(())
+    })
+    .resolve::<Throw>();
+}
+
+/// What Java takes for a duration; a negative one is none. A day is as good as ever.
+fn millis(time: jlong) -> Duration {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+    Duration::from_millis(u64::try_from(time).unwrap_or(0).min(DAY))
+}

@@ -1,0 +1,106 @@
+//! The mounts that Java holds, by number, and what Java can do with one.
+//!
+//! Called by the entry points in `lib`. A number is never given twice: a call on a mount that was closed finds nothing
+//! and answers as for one that has ended. A call in progress keeps its mount until it returns.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ferrofuse_session::mount::{self, Mount, Unmounted};
+use ferrofuse_session::Session;
+use jni::objects::JObject;
+use jni::Env;
+
+use crate::error::Error;
+use crate::handler::JavaHandler;
+use crate::ids::Door;
+use crate::jvm::{Object, Thread};
+use crate::lease::Lease;
+use crate::log;
+use crate::settings::Settings;
+
+struct Mounted {
+    session: Arc<Session<Lease>>,
+    mount: Mount,
+    door: Object<Door>,
+}
+
+static MOUNTS: LazyLock<Mutex<HashMap<i64, Arc<Mounted>>>> = LazyLock::new(Mutex::default);
+static NEXT: AtomicI64 = AtomicI64::new(1);
+
+fn mounts() -> MutexGuard<'static, HashMap<i64, Arc<Mounted>>> {
+    // A map is valid at every point where its holder could panic.
+    MOUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn find(number: i64) -> Option<Arc<Mounted>> {
+    mounts().get(&number).cloned()
+}
+
+/// Mounts, and holds the opening conversation with the kernel. Answers the mount's number.
+///
+/// # Errors
+/// The mount or the session could not be made; nothing is mounted then.
+///
+/// # Safety
+/// `door` is a `Door`, and not null.
+pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings) -> Result<i64, Error> {
+    // SAFETY: the caller's promise.
+    let door = unsafe { Object::new(env, door)? };
+    // SAFETY: used in this call only, which `env` outlives.
+    let thread = unsafe { Thread::of(env) };
+    let Settings { mount, mut config } = settings;
+    config.log = log::sink();
+    let (device, mount) = mount::mount(&mount)?;
+    // If this fails, `mount` unmounts as it is dropped.
+    let session = Session::establish(device, config, &mut JavaHandler::new(thread, &door))?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    mounts().insert(number, Arc::new(Mounted { session, mount, door }));
+    Ok(number)
+}
+
+/// Serves requests on this thread until the connection ends.
+///
+/// # Errors
+/// This thread can't serve.
+pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
+    let Some(mounted) = find(number) else { return Ok(()) };
+    // SAFETY: used in this call only, which `env` outlives.
+    let thread = unsafe { Thread::of(env) };
+    mounted.session.serve(&mut JavaHandler::new(thread, &mounted.door))?;
+    Ok(())
+}
+
+/// Releases what is still open, and tells the file system that this was all.
+pub(crate) fn finish(env: &Env<'_>, number: i64) {
+    if let Some(mounted) = find(number) {
+        // SAFETY: used in this call only, which `env` outlives.
+        let thread = unsafe { Thread::of(env) };
+        mounted.session.finish(&mut JavaHandler::new(thread, &mounted.door));
+    }
+}
+
+/// Waits for a moment without requests in progress. `false`: there was none in time.
+pub(crate) fn wait_idle(number: i64, time: Duration) -> bool {
+    find(number).is_none_or(|mounted| mounted.session.wait_idle(Instant::now() + time))
+}
+
+/// Unmounts.
+///
+/// # Errors
+/// It is still mounted.
+pub(crate) fn unmount(number: i64, deadline: Duration) -> Result<Unmounted, Error> {
+    match find(number) {
+        Some(mounted) => Ok(mounted.mount.unmount(deadline)?),
+        None => Ok(Unmounted::Clean),
+    }
+}
+
+/// Gives up a mount.
+pub(crate) fn close(number: i64) {
+    // Not dropped under the lock: unmounting may take a while.
+    let mounted = mounts().remove(&number);
+    drop(mounted);
+}

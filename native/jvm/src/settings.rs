@@ -1,0 +1,118 @@
+//! How a file system is mounted, as Java writes it: the other side of the Java class `Settings`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ferrofuse_session::mount::MountSpec;
+use ferrofuse_session::Config;
+
+use crate::error::Error;
+
+/// What to mount, and how to serve it.
+pub(crate) struct Settings {
+    pub(crate) mount: MountSpec,
+    pub(crate) config: Config,
+}
+
+/// Reads `name=value` items, each with a NUL behind it.
+///
+/// # Errors
+/// An item that isn't known or has a value of the wrong kind.
+pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
+    let mut settings = Settings {
+        mount: MountSpec::new(""),
+        config: Config::default(),
+    };
+    for item in text.split(|&byte| byte == 0).filter(|item| !item.is_empty()) {
+        let (name, value) = split(item)?;
+        apply(&mut settings, name, value)?;
+    }
+    Ok(settings)
+}
+
+fn split(item: &[u8]) -> Result<(&str, &[u8]), Error> {
+    let equals = item
+        .iter()
+        .position(|&byte| byte == b'=')
+        .ok_or_else(|| unknown(item))?;
+    let name = std::str::from_utf8(&item[..equals]).map_err(|_| unknown(item))?;
+    Ok((name, &item[equals + 1..]))
+}
+
+fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error> {
+    let Settings { mount, config } = settings;
+    match name {
+        "point" => mount.point = OsStr::from_bytes(value).into(),
+        "fsname" => mount.fsname = OsStr::from_bytes(value).into(),
+        "subtype" => mount.subtype = String::from_utf8_lossy(value).into_owned(),
+        "allow_other" => mount.allow_other = true,
+        "allow_root" => mount.allow_root = true,
+        "default_permissions" => mount.default_permissions = true,
+        "ro" => mount.read_only = true,
+        "dev" => mount.dev = true,
+        "suid" => mount.suid = true,
+        "auto_unmount" => mount.auto_unmount = true,
+        "max_read" => mount.max_read = Some(number(name, value)?),
+        "root" => config.root_key = number::<i64>(name, value)? as u64,
+        "operations" => config.operations = number::<i64>(name, value)? as u64,
+        "negative_timeout" => config.negative_timeout = Duration::from_nanos(number(name, value)?),
+        "max_write" => config.max_write = number(name, value)?,
+        "max_background" => {
+            config.max_background = number(name, value)?;
+            // The kernel's own proportion.
+            config.congestion_threshold = (config.max_background / 4 * 3).max(1);
+        }
+        "uid" => config.uid = Some(number(name, value)?),
+        "gid" => config.gid = Some(number(name, value)?),
+        "umask" => config.umask = Some(number(name, value)?),
+        "direct_io" => config.direct_io = true,
+        "kernel_cache" => config.kernel_cache = true,
+        "writeback_cache" => config.writeback_cache = true,
+        "clone_fd" => config.clone_fd = true,
+        _ => return Err(unknown(name.as_bytes())),
+    }
+    Ok(())
+}
+
+fn number<T: FromStr>(name: &str, value: &[u8]) -> Result<T, Error> {
+    let text = String::from_utf8_lossy(value);
+    text.parse()
+        .map_err(|_| Error::Failed(format!("setting {name}={text}: not a number in the range that fits")))
+}
+
+fn unknown(item: &[u8]) -> Error {
+    Error::Failed(format!(
+        "setting {}: unknown to this native library",
+        String::from_utf8_lossy(item)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_reach_mount_and_session() {
+        let settings = parse(b"point=/mnt/\xff\0root=-1\0operations=-2\0ro=\0max_write=8192\0uid=4294967295\0")
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.mount.point.as_os_str().as_bytes(), b"/mnt/\xff");
+        assert!(settings.mount.read_only && !settings.mount.allow_other);
+        assert_eq!(settings.config.root_key, u64::MAX);
+        assert_eq!(settings.config.operations, u64::MAX - 1);
+        assert_eq!(settings.config.uid, Some(u32::MAX));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (text, part) in [
+            (&b"max_write=big\0"[..], "max_write=big"),
+            (b"colour=red\0", "colour"),
+            (b"x\0", "x"),
+        ] {
+            let error = parse(text).err().expect("refused").to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
