@@ -1,0 +1,53 @@
+package io.github.ferrofuse.examples.memory;
+
+import io.github.ferrofuse.FileSystemFactory;
+import java.io.IOException;
+import java.util.Map;
+
+/**
+ * Makes a {@link MemoryFileSystem}: {@code mount memory /mnt/x -o capacity=4g}. Found by
+ * ServiceLoader.
+ */
+public final class MemoryFileSystemFactory implements FileSystemFactory {
+  private static final int DEFAULT_MODE = 0755;
+
+  /** For ServiceLoader. */
+  public MemoryFileSystemFactory() {}
+
+  @Override
+  public String scheme() {
+    return "memory";
+  }
+
+  @Override
+  public String help() {
+    return "an empty file system in memory; options: capacity=SIZE of all contents (k, m, g, t;"
+        + " default 2g, or what -XX:MaxDirectMemorySize allows), inodes=NUMBER of files,"
+        + " mode=OCTAL permissions of the root directory (default 755)";
+  }
+
+  @Override
+  public MemoryFileSystem create(String spec, Map<String, String> options) throws IOException {
+    if (!spec.isEmpty()) {
+      throw new IllegalArgumentException("memory:" + spec + ": write just memory");
+    }
+    Limits limits = Limits.defaults();
+    String capacity = options.remove("capacity");
+    if (capacity != null) {
+      limits = limits.withCapacity(Limits.parseSize("capacity", capacity));
+    }
+    String inodes = options.remove("inodes");
+    if (inodes != null) {
+      limits = limits.withInodes(Limits.parseSize("inodes", inodes));
+    }
+    String mode = options.remove("mode");
+    return MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode));
+  }
+
+  private static int parseMode(String text) {
+    if (!text.matches("[0-7]{1,5}") || Integer.parseInt(text, 8) > 07777) {
+      throw new IllegalArgumentException("mode=" + text + " is no octal number up to 7777");
+    }
+    return Integer.parseInt(text, 8);
+  }
+}
