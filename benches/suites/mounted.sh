@@ -1,0 +1,64 @@
+# Sourced by the suites: a FerroFuse mount that goes away with the script.
+#
+#   own_name_spaces "$@"     first thing: starts the script over in mount and pid name spaces of its own
+#   mount_ferrofuse WHAT DIRECTORY OPTIONS
+#
+# Whatever way the script ends, the kernel ends its processes and its mounts with it. Environment: JAVA (java),
+# FERROFUSE_JAR (build/ferrofuse.jar).
+
+set -u
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+JAVA=${JAVA:-java}
+FERROFUSE_JAR=${FERROFUSE_JAR:-$ROOT/build/ferrofuse.jar}
+READY_SECONDS=30
+
+fail() {
+    echo "$(basename "$0"): $*" >&2
+    exit 2
+}
+
+own_name_spaces() {
+    [ "$(id -u)" = 0 ] || fail "mounts in a name space of its own and opens /dev/fuse: run it as root"
+    [ -f "$FERROFUSE_JAR" ] || fail "$FERROFUSE_JAR is missing: gradle assemble"
+    if [ -z "${FERROFUSE_SUITE_INSIDE:-}" ]; then
+        FERROFUSE_SUITE_INSIDE=1 exec unshare --mount --pid --fork --kill-child --mount-proc "$BASH" "$0" "$@"
+    fi
+    WORKSPACE=$(mktemp -d -t ferrofuse-suite-XXXXXX)
+    trap clean_up EXIT
+    trap 'exit 143' TERM # pid 1 ignores what it does not handle
+    trap 'exit 130' INT
+}
+
+# Sets SERVER to the pid of the process that serves the mount.
+mount_ferrofuse() {
+    local what=$1 directory=$2 options=$3
+    mkdir -p "$directory"
+    "$JAVA" -jar "$FERROFUSE_JAR" mount "$what" ${options:+-o "$options"} "$directory" \
+        < /dev/null > "$WORKSPACE/server.log" 2>&1 &
+    SERVER=$!
+    SERVED=$directory
+    local deadline=$((SECONDS + READY_SECONDS))
+    until mountpoint -q "$directory"; do
+        kill -0 "$SERVER" 2> /dev/null && [ $SECONDS -lt $deadline ] ||
+            fail "\"mount $what\" did not mount within $READY_SECONDS s: $(cat "$WORKSPACE/server.log")"
+        sleep 0.05
+    done
+}
+
+# Unmounts and answers the server's exit code.
+unmount_ferrofuse() {
+    timeout 20 umount "$SERVED" || fail "$SERVED can't be unmounted"
+    wait "$SERVER"
+}
+
+clean_up() {
+    local code=$?
+    trap - EXIT
+    if [ -n "${SERVED:-}" ]; then
+        umount -l "$SERVED" 2> /dev/null
+        kill -KILL "$SERVER" 2> /dev/null
+        [ $code = 0 ] || { echo "the server said:"; tail -n 40 "$WORKSPACE/server.log"; } >&2
+    fi
+    rm -rf --one-file-system "$WORKSPACE"
+    exit $code
+}

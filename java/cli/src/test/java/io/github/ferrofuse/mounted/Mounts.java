@@ -1,0 +1,104 @@
+package io.github.ferrofuse.mounted;
+
+import io.github.ferrofuse.FileSystemBase;
+import io.github.ferrofuse.FileSystemFactory;
+import io.github.ferrofuse.Fuse;
+import io.github.ferrofuse.FuseMount;
+import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.MountOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.ServiceLoader;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * Mounts file systems in temporary directories and unmounts them after each test, whatever the test
+ * did; one that does not come off by itself is aborted and fails the test.
+ */
+final class Mounts implements AfterEachCallback {
+  private static final long CLOSE_MILLIS = 15_000;
+
+  private final Deque<FuseMount> mounts = new ArrayDeque<>();
+  private final Deque<Path> directories = new ArrayDeque<>();
+
+  /** Mounts with the options of nobody in particular. */
+  FuseMount mount(InodeFileSystem fs) throws IOException {
+    return mount(fs, MountOptions.defaults());
+  }
+
+  /** Mounts; the directory is {@link FuseMount#mountPoint}. */
+  FuseMount mount(InodeFileSystem fs, MountOptions options) throws IOException {
+    Path directory = Files.createTempDirectory("ferrofuse-mounted-");
+    directories.push(directory);
+    FuseMount mount = Fuse.mount(fs, directory, options);
+    mounts.push(mount);
+    return mount;
+  }
+
+  /** An empty memory file system. */
+  static InodeFileSystem memory() throws IOException {
+    return memory(Map.of());
+  }
+
+  /** An empty memory file system with options such as "capacity". */
+  static InodeFileSystem memory(Map<String, String> options) throws IOException {
+    for (FileSystemFactory factory : ServiceLoader.load(FileSystemFactory.class)) {
+      if (factory.scheme().equals("memory")) {
+        FileSystemBase fs = factory.create("", new HashMap<>(options));
+        return (InodeFileSystem) fs;
+      }
+    }
+    throw new AssertionError("examples/memory is not on the class path");
+  }
+
+  /** Whether the kernel has a mount on a directory. */
+  static boolean isMounted(Path directory) throws IOException {
+    String point = " " + directory + " ";
+    return Files.readString(Path.of("/proc/self/mountinfo")).contains(point);
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) throws Exception {
+    AssertionError stuck = null;
+    while (!mounts.isEmpty()) {
+      FuseMount mount = mounts.pop();
+      Throwable failure = closeInTime(mount);
+      if (failure != null || isMounted(mount.mountPoint())) {
+        // MNT_FORCE aborts the connection, which frees everybody who waits for an answer.
+        Shell.run("umount", "-f", mount.mountPoint().toString());
+        Shell.run("umount", "-l", mount.mountPoint().toString());
+        stuck = new AssertionError(mount.mountPoint() + " did not come off by itself", failure);
+      }
+    }
+    while (!directories.isEmpty()) {
+      Files.delete(directories.pop());
+    }
+    if (stuck != null) {
+      throw stuck;
+    }
+  }
+
+  private static Throwable closeInTime(FuseMount mount) throws InterruptedException {
+    Throwable[] failure = {new AssertionError("close() did not return")};
+    Thread closer =
+        new Thread(
+            () -> {
+              try {
+                mount.close();
+                failure[0] = null;
+              } catch (Throwable thrown) {
+                failure[0] = thrown;
+              }
+            });
+    closer.setDaemon(true);
+    closer.start();
+    closer.join(CLOSE_MILLIS);
+    return failure[0];
+  }
+}

@@ -1,0 +1,121 @@
+package io.github.ferrofuse.mounted;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** Runs other programs, which use a mount as applications do and can't stop this JVM's threads. */
+final class Shell {
+  private static final long SECONDS = 60;
+
+  private Shell() {}
+
+  /** How a program ended, with what it printed to both of its outputs. */
+  record Ended(int exit, String output) {}
+
+  /** Runs a program to its end; kills it after a minute. */
+  static Ended run(String... command) throws IOException, InterruptedException {
+    return run(List.of(command), SECONDS);
+  }
+
+  /** Runs a program to its end; kills it after some seconds. */
+  static Ended run(List<String> command, long seconds) throws IOException, InterruptedException {
+    Path log = Files.createTempFile("ferrofuse-shell-", ".log");
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .redirectInput(Path.of("/dev/null").toFile())
+              .start();
+      boolean inTime = process.waitFor(seconds, TimeUnit.SECONDS);
+      process.destroyForcibly();
+      String output = new String(Files.readAllBytes(log), StandardCharsets.UTF_8);
+      if (!inTime) {
+        throw new AssertionError(command + " still ran after " + seconds + " s:\n" + output);
+      }
+      return new Ended(process.exitValue(), output);
+    } finally {
+      Files.delete(log);
+    }
+  }
+
+  /** Runs a program that must succeed; answers what it printed. */
+  static String succeed(String... command) throws IOException, InterruptedException {
+    Ended ended = run(command);
+    assertEquals(0, ended.exit, () -> String.join(" ", command) + "\n" + ended.output);
+    return ended.output;
+  }
+
+  /** Runs a Python program, which must succeed; {@code sys.argv[1:]} are the arguments. */
+  static String python(String program, Object... arguments)
+      throws IOException, InterruptedException {
+    return succeed(pythonCommand(program, arguments).toArray(new String[0]));
+  }
+
+  /** Starts a Python program that talks with the test line by line. */
+  static Talk talk(String program, Object... arguments) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(pythonCommand(program, arguments));
+    return new Talk(builder.redirectError(ProcessBuilder.Redirect.INHERIT).start());
+  }
+
+  private static List<String> pythonCommand(String program, Object... arguments) {
+    List<String> command = new ArrayList<>(List.of("python3", "-c", program));
+    for (Object argument : arguments) {
+      command.add(argument.toString());
+    }
+    return command;
+  }
+
+  /** A program that answers each line with a line. */
+  static final class Talk implements AutoCloseable {
+    private final Process process;
+    private final BufferedReader answers;
+    private final OutputStream questions;
+
+    private Talk(Process process) {
+      this.process = process;
+      this.questions = process.getOutputStream();
+      this.answers =
+          new BufferedReader(
+              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+    }
+
+    /** Says a line. */
+    void say(String line) throws IOException {
+      questions.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+      questions.flush();
+    }
+
+    /** Waits for a line; null when the program has ended. */
+    String hear() throws IOException {
+      return answers.readLine();
+    }
+
+    /** Says a line and waits for the answer. */
+    String ask(String line) throws IOException {
+      say(line);
+      return hear();
+    }
+
+    /** Waits for the end of the program; answers whether it came in time. */
+    boolean ends(long seconds) throws IOException, InterruptedException {
+      questions.close();
+      return process.waitFor(seconds, TimeUnit.SECONDS);
+    }
+
+    @Override
+    public void close() {
+      process.destroyForcibly();
+    }
+  }
+}
