@@ -1,7 +1,7 @@
 //! Heads of the messages that go to the kernel.
 //!
-//! Used by dispatch and the notifier. The body is one of the records of [`abi`] or bytes that lie elsewhere; sending
-//! both in one call is the transport's job, nothing is copied here.
+//! Used by dispatch and the notifier. The body is one of the records of [`abi`](crate::abi) or bytes that lie
+//! elsewhere; sending both in one call is the transport's job, nothing is copied here.
 
 use crate::abi::OutHeader;
 use crate::errno::Errno;

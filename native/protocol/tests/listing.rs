@@ -134,6 +134,19 @@ fn malformed_records_are_refused() {
 }
 
 #[test]
+fn what_lies_behind_the_listing_is_not_looked_at() {
+    let mut memory = Aligned::new(&[0xff; 400]);
+    for end in [1, 23, 151] {
+        let mut walker = DirentPlusWalker::new(&mut memory.bytes_mut()[..end]).expect("aligned");
+        assert_eq!(walker.next_record().err(), Some(DirentError::Truncated { offset: 0 }));
+    }
+    for end in [1, 15, 23] {
+        let mut walker = DirentWalker::new(&memory.bytes()[..end]).expect("aligned");
+        assert_eq!(walker.next_record().err(), Some(DirentError::Truncated { offset: 0 }));
+    }
+}
+
+#[test]
 fn an_error_names_the_record_and_ends_the_walk() {
     let good = forged(3, b"abc\0\0\0\0\0");
     let listing = Aligned::new(&[good.bytes(), forged(1, b"/\0\0\0\0\0\0\0").bytes(), good.bytes()].concat());

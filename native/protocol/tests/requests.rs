@@ -199,6 +199,25 @@ fn data_elsewhere_is_for_operations_that_end_with_data() {
 }
 
 #[test]
+fn data_elsewhere_has_the_length_that_the_record_states() {
+    let write = WriteIn {
+        size: 4,
+        ..Default::default()
+    };
+    for elsewhere in [3, 5] {
+        let mut whole = message(Opcode::Write, bytes_of(&write), &[], &[]);
+        whole.bytes_mut()[..4].copy_from_slice(&(80 + elsewhere as u32).to_ne_bytes());
+        let message = Message::with_data_elsewhere(whole.bytes(), elsewhere, &DIALECT).expect("lengths agree");
+        let expected = DecodeError::LengthMismatch {
+            opcode: Opcode::Write.raw(),
+            stated: 4,
+            got: elsewhere,
+        };
+        assert_eq!(message.decode(), Err(expected));
+    }
+}
+
+#[test]
 fn the_short_form_of_setxattr_is_spoken_unless_the_long_one_was_agreed() {
     let fixed = [1u32.to_ne_bytes(), 2u32.to_ne_bytes()].concat();
     let whole = message(Opcode::Setxattr, &fixed, b"user.x\0v", &[]);
@@ -259,7 +278,7 @@ fn malformed_extensions_end_the_iteration() {
     for malformed in [
         words(&[0, ext::GROUPS]),
         words(&[7, ext::GROUPS]),
-        words(&[12, ext::GROUPS]),
+        words(&[12, 33, 0, 0]),
         words(&[24, ext::GROUPS, 0, 0]),
         words(&[16, ext::GROUPS, 2, 0]),
         words(&[16, ext::GROUPS, u32::MAX, 0]),

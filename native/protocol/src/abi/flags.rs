@@ -252,9 +252,9 @@ pub mod dev {
 
 /// Numbers of FUSE over io_uring.
 pub mod uring {
-    /// Bytes of [`UringReqHeader::in_out`](super::UringReqHeader::in_out).
+    /// Bytes of [`UringReqHeader::in_out`](crate::abi::UringReqHeader::in_out).
     pub const IN_OUT_HEADER_SZ: usize = 128;
-    /// Bytes of [`UringReqHeader::op_in`](super::UringReqHeader::op_in).
+    /// Bytes of [`UringReqHeader::op_in`](crate::abi::UringReqHeader::op_in).
     pub const OP_IN_OUT_SZ: usize = 128;
     /// Command: register the entry's buffers and fetch a request.
     pub const CMD_REGISTER: u32 = 1;
