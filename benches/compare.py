@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compares FerroFuse with C libfuse 3: the same file system on both, the same fio jobs, side by side.
 
-usage: compare.py [--rounds N] [--seconds S] [--large] [--jar JAR] [--class-path JAR] [--java JAVA] [-o OPTIONS]
+usage: compare.py [--rounds N] [--seconds S] [--large] [--control] [--jar JAR] [--class-path JAR] [--java JAVA]
+                  [-o OPTIONS]
 
 Both peers are mounted at the same time, in a mount and pid name space of their own, and each job runs on one right
 after the other, round after round, in alternating order. What is printed is the ratio within those pairs: figures of
@@ -84,7 +85,7 @@ class Peer:
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
     def measure(self, job, seconds):
-        """Answers (operations per second, CPU microseconds of the server per operation)."""
+        """Answers (operations per second, CPU microseconds of the server per operation) of one fio run."""
         _, rw, block, jobs = job
         before = self.cpu_seconds()
         out = run(
@@ -135,13 +136,24 @@ def flat_jar():
     return jars[0]
 
 
+def ferrofuse(arguments):
+    """The command that mounts our peer."""
+    jar = arguments.jar.resolve()
+    if not jar.exists():
+        raise Failure(f"{jar} is missing: gradle assemble")
+    options = ["-o", arguments.options] if arguments.options else []
+    class_path = (arguments.class_path or flat_jar()).resolve()
+    return [arguments.java, "-jar", str(jar), "mount", "flat", "--class-path", str(class_path), *options, "DIRECTORY"]
+
+
 def environment(java):
     """One line that says where the figures come from."""
     jdk = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
     libfuse = run(["pkg-config", "--modversion", "fuse3"], 10).strip()
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     return (f"Linux {os.uname().release} {os.uname().machine}, {os.cpu_count()} CPUs ({cpu}), "
-            f"{jdk.splitlines()[0]}, C libfuse {libfuse}, {run(['fio', '--version'], 10).strip()}")
+            f"{jdk.splitlines()[0]}, C libfuse {libfuse}, {run(['fio', '--version'], 10).strip()}, "
+            f"load average before: {os.getloadavg()[0]:.1f}")
 
 
 def spread(values, digits=2):
@@ -150,17 +162,15 @@ def spread(values, digits=2):
 
 def compare(arguments, workspace):
     jobs = SMALL + (LARGE if arguments.large else [])
-    jar = arguments.jar.resolve()
-    if not jar.exists():
-        raise Failure(f"{jar} is missing: gradle assemble")
-    options = ["-o", arguments.options] if arguments.options else []
+    c = [build_c_peer(workspace), "-f", "-o", "max_threads=10", "DIRECTORY"]
     peers = []
     try:
-        peers.append(Peer("C libfuse", [build_c_peer(workspace), "-f", "-o", "max_threads=10", "DIRECTORY"],
-                          workspace / "c"))
-        peers.append(Peer("FerroFuse", [arguments.java, "-jar", str(jar), "mount", "flat", "--class-path",
-                                        str((arguments.class_path or flat_jar()).resolve()), *options, "DIRECTORY"],
-                          workspace / "ferrofuse"))
+        peers.append(Peer("C libfuse", c, workspace / "c"))
+        if arguments.control:
+            peers.append(Peer("C libfuse again", c, workspace / "control"))
+            print("control: \"ours\" is C libfuse, too; what differs from 1.00 is noise")
+        else:
+            peers.append(Peer("FerroFuse", ferrofuse(arguments), workspace / "ferrofuse"))
         print(environment(arguments.java))
         for job in jobs:  # the compilers of the JVM get their time before anything counts
             for peer in peers:
@@ -171,7 +181,7 @@ def compare(arguments, workspace):
             ratios, cpu_c, cpu_ours = [], [], []
             for turn in range(arguments.rounds):
                 order = peers if turn % 2 == 0 else peers[::-1]
-                (rate_c, c), (rate_ours, ours) = sort_back(peers, order, job, arguments.seconds)
+                (rate_c, c), (rate_ours, ours) = measure_pair(peers, order, job, arguments.seconds)
                 ratios.append(rate_ours / rate_c)
                 cpu_c.append(c)
                 cpu_ours.append(ours)
@@ -181,8 +191,8 @@ def compare(arguments, workspace):
             peer.close()
 
 
-def sort_back(peers, order, job, seconds):
-    """Measures in one order and answers in another."""
+def measure_pair(peers, order, job, seconds):
+    """Measures the peers in the given order and answers in their own."""
     figures = {peer.name: peer.measure(job, seconds) for peer in order}
     return [figures[peer.name] for peer in peers]
 
@@ -199,6 +209,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="pairs per job, 3 or more")
     parser.add_argument("--seconds", type=int, default=3, help="how long each fio runs")
     parser.add_argument("--large", action="store_true", help="also 128k and 1M transfers")
+    parser.add_argument("--control", action="store_true", help="C libfuse against itself: shows the noise")
     parser.add_argument("--jar", type=Path, default=ROOT / "build/ferrofuse.jar")
     parser.add_argument("--class-path", type=Path, help="jar or classes of examples/flat")
     parser.add_argument("--java", default="java")

@@ -40,7 +40,7 @@ mount_ferrofuse() {
     local deadline=$((SECONDS + READY_SECONDS))
     until mountpoint -q "$directory"; do
         kill -0 "$SERVER" 2> /dev/null && [ $SECONDS -lt $deadline ] ||
-            fail "\"mount $what\" did not mount within $READY_SECONDS s: $(cat "$WORKSPACE/server.log")"
+            fail "\"mount $what\" did not mount (limit: $READY_SECONDS s)"
         sleep 0.05
     done
 }
@@ -54,11 +54,13 @@ unmount_ferrofuse() {
 clean_up() {
     local code=$?
     trap - EXIT
-    if [ -n "${SERVED:-}" ]; then
-        umount -l "$SERVED" 2> /dev/null
-        kill -KILL "$SERVER" 2> /dev/null
+    cd /
+    if [ -n "${SERVER:-}" ]; then
         [ $code = 0 ] || { echo "the server said:"; tail -n 40 "$WORKSPACE/server.log"; } >&2
+        { kill -KILL "$SERVER"; wait "$SERVER"; } 2> /dev/null
     fi
+    # the last mount first
+    awk -v below="$WORKSPACE/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount -l
     rm -rf --one-file-system "$WORKSPACE"
     exit $code
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::ops::Range;
 
-use ferrofuse_protocol::{abi, Errno, Name};
+use ferrofuse_protocol::{abi, Errno, Name, Opcode};
 use ferrofuse_session::{Call, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
 
 use crate::ids::{ids, Door, Upcalls};
@@ -21,6 +21,43 @@ type LeaseCall<'a> = Call<'a, Lease>;
 pub(crate) struct JavaHandler<'a> {
     thread: Thread,
     door: &'a Object<Door>,
+    admission: Admission,
+}
+
+/// Whose requests are served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Admission {
+    /// Everybody's whom the kernel lets in.
+    Everybody,
+    /// Root's and this user's: `allow_root`, which the kernel takes for `allow_other`.
+    RootAnd(u32),
+}
+
+impl Admission {
+    /// Whether a request gets in. Those on an open handle always do: who opened it was asked then, and the kernel makes
+    /// some of them in nobody's name (write-back).
+    fn admits(self, uid: u32, opcode: Opcode) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::RootAnd(owner) => uid == 0 || uid == owner || is_on_handle(opcode),
+        }
+    }
+}
+
+fn is_on_handle(opcode: Opcode) -> bool {
+    matches!(
+        opcode,
+        Opcode::Read
+            | Opcode::Write
+            | Opcode::Flush
+            | Opcode::Fsync
+            | Opcode::Fallocate
+            | Opcode::Release
+            | Opcode::Readdir
+            | Opcode::Readdirplus
+            | Opcode::Fsyncdir
+            | Opcode::Releasedir
+    )
 }
 
 /// What a request says besides its caller.
@@ -31,8 +68,12 @@ struct Extra {
 }
 
 impl<'a> JavaHandler<'a> {
-    pub(crate) fn new(thread: Thread, door: &'a Object<Door>) -> Self {
-        Self { thread, door }
+    pub(crate) fn new(thread: Thread, door: &'a Object<Door>, admission: Admission) -> Self {
+        Self {
+            thread,
+            door,
+            admission,
+        }
     }
 
     fn upcall<A: Args>(&self, call: &mut LeaseCall<'_>, method: &IntMethod<Upcalls, A>, args: A) -> Outcome<i32> {
@@ -46,6 +87,9 @@ impl<'a> JavaHandler<'a> {
         method: &IntMethod<Upcalls, A>,
         args: A,
     ) -> Outcome<i32> {
+        if !self.admission.admits(call.caller.uid, call.opcode) {
+            return Err(Errno::EACCES);
+        }
         call.memory.put_request(RequestContext {
             unique: call.unique,
             uid: call.caller.uid,
@@ -394,5 +438,33 @@ impl Handler for JavaHandler<'_> {
     fn access(&mut self, call: &mut LeaseCall<'_>, node: Key, mask: u32) -> Outcome<()> {
         self.upcall(call, &ids().upcalls.access, (long(node.0), int(mask)))
             .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allow_root_admits_root_the_owner_and_open_handles() {
+        let admission = Admission::RootAnd(1000);
+        for (uid, opcode, admitted) in [
+            (0, Opcode::Lookup, true),
+            (1000, Opcode::Lookup, true),
+            (1001, Opcode::Lookup, false),
+            (1001, Opcode::Open, false),
+            (1001, Opcode::Getattr, false),
+            (1001, Opcode::Write, true),
+        ] {
+            assert_eq!(admission.admits(uid, opcode), admitted, "{uid} {opcode:?}");
+        }
+        assert!(Admission::Everybody.admits(1001, Opcode::Lookup));
+    }
+
+    #[test]
+    fn a_length_beyond_its_room_is_an_error() {
+        assert_eq!(length(5, 5), Ok(5));
+        assert_eq!(length(6, 5), Err(Errno::EIO));
+        assert_eq!(length(-1, 5), Err(Errno::EIO));
     }
 }

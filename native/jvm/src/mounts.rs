@@ -14,7 +14,7 @@ use jni::objects::JObject;
 use jni::Env;
 
 use crate::error::Error;
-use crate::handler::JavaHandler;
+use crate::handler::{Admission, JavaHandler};
 use crate::ids::Door;
 use crate::jvm::{Object, Thread};
 use crate::lease::Lease;
@@ -25,6 +25,16 @@ struct Mounted {
     session: Arc<Session<Lease>>,
     mount: Mount,
     door: Object<Door>,
+    admission: Admission,
+}
+
+impl Mounted {
+    /// # Safety
+    /// The handler is not used after the native method that `env` was given to has returned.
+    unsafe fn handler(&self, env: &Env<'_>) -> JavaHandler<'_> {
+        // SAFETY: the caller's promise.
+        JavaHandler::new(unsafe { Thread::of(env) }, &self.door, self.admission)
+    }
 }
 
 static MOUNTS: LazyLock<Mutex<HashMap<i64, Arc<Mounted>>>> = LazyLock::new(Mutex::default);
@@ -51,13 +61,29 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
     let door = unsafe { Object::new(env, door)? };
     // SAFETY: used in this call only, which `env` outlives.
     let thread = unsafe { Thread::of(env) };
-    let Settings { mount, mut config } = settings;
+    let Settings {
+        mount: spec,
+        mut config,
+    } = settings;
     config.log = log::sink();
-    let (device, mount) = mount::mount(&mount)?;
+    let admission = if spec.allow_root {
+        Admission::RootAnd(effective_uid())
+    } else {
+        Admission::Everybody
+    };
+    let (device, mount) = mount::mount(&spec)?;
     // If this fails, `mount` unmounts as it is dropped.
-    let session = Session::establish(device, config, &mut JavaHandler::new(thread, &door))?;
+    let session = Session::establish(device, config, &mut JavaHandler::new(thread, &door, admission))?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    mounts().insert(number, Arc::new(Mounted { session, mount, door }));
+    mounts().insert(
+        number,
+        Arc::new(Mounted {
+            session,
+            mount,
+            door,
+            admission,
+        }),
+    );
     Ok(number)
 }
 
@@ -68,8 +94,7 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
 pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
     let Some(mounted) = find(number) else { return Ok(()) };
     // SAFETY: used in this call only, which `env` outlives.
-    let thread = unsafe { Thread::of(env) };
-    mounted.session.serve(&mut JavaHandler::new(thread, &mounted.door))?;
+    mounted.session.serve(&mut unsafe { mounted.handler(env) })?;
     Ok(())
 }
 
@@ -77,8 +102,7 @@ pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
 pub(crate) fn finish(env: &Env<'_>, number: i64) {
     if let Some(mounted) = find(number) {
         // SAFETY: used in this call only, which `env` outlives.
-        let thread = unsafe { Thread::of(env) };
-        mounted.session.finish(&mut JavaHandler::new(thread, &mounted.door));
+        mounted.session.finish(&mut unsafe { mounted.handler(env) });
     }
 }
 
@@ -103,4 +127,9 @@ pub(crate) fn close(number: i64) {
     // Not dropped under the lock: unmounting may take a while.
     let mounted = mounts().remove(&number);
     drop(mounted);
+}
+
+fn effective_uid() -> u32 {
+    // SAFETY: has no preconditions and always succeeds.
+    unsafe { libc::geteuid() }
 }

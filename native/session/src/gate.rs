@@ -136,9 +136,12 @@ impl<R> State<R> {
 
 const CHUNK: usize = 1024;
 
+/// [`CHUNK`] doors, made when the first of their slots is used.
+type Chunk<R> = OnceLock<Box<[Door<R>]>>;
+
 pub(crate) struct Gate<R> {
-    /// Made as slots are used: slots are dense.
-    chunks: Box<[OnceLock<Box<[Door<R>]>>]>,
+    /// Slots are dense: few chunks are made.
+    chunks: Box<[Chunk<R>]>,
 }
 
 impl<R> Gate<R> {

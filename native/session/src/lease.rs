@@ -240,9 +240,99 @@ impl<M: Memory> Leases<M> {
     pub(crate) fn clear(&self) {
         drop(std::mem::take(&mut *self.free.lock()));
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn free(&self) -> usize {
-        self.free.lock().len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    use ferrofuse_protocol::abi::{bytes_of, OutHeader};
+
+    use crate::testing::{receive, seqpacket};
+
+    struct Buffer(Vec<u64>);
+
+    // SAFETY: the vector is never resized, so its memory stays; page alignment matters to speed alone.
+    unsafe impl Memory for Buffer {
+        fn bulk(&self) -> *mut [u8] {
+            std::ptr::slice_from_raw_parts_mut(self.0.as_ptr().cast_mut().cast(), self.0.len() * 8)
+        }
+    }
+
+    fn send(end: &impl AsRawFd, message: &[u8]) {
+        // SAFETY: reads `message`.
+        let sent = unsafe { libc::write(end.as_raw_fd(), message.as_ptr().cast(), message.len()) };
+        assert_eq!(usize::try_from(sent), Ok(message.len()));
+    }
+
+    fn message(opcode: Opcode, body: &[u8]) -> Vec<u8> {
+        let len = (size_of::<InHeader>() + body.len()) as u32;
+        let header = InHeader {
+            len,
+            opcode: opcode.raw(),
+            unique: 5,
+            ..InHeader::default()
+        };
+        [bytes_of(&header), body].concat()
+    }
+
+    #[test]
+    fn a_message_lies_in_one_piece_and_the_data_of_a_write_at_the_start_of_the_bulk_region() {
+        let (engine, peer) = seqpacket();
+        let channel = Arc::new(Channel::new(engine).unwrap());
+        let mut lease = Lease::new(Buffer(vec![0; 4096]), channel);
+        for len in [0, 39, 40, 41, 500, HEAD - 40, 10_000] {
+            let body: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            for opcode in [Opcode::Lookup, Opcode::Write] {
+                let sent = message(opcode, &body);
+                send(&peer, &sent);
+                assert!(matches!(lease.receive(), Received::Message(got) if got == sent.len()));
+                let parts = lease.parts().unwrap();
+                let room = if opcode == Opcode::Write { SPLIT } else { HEAD };
+                assert!(parts.head == &sent[..sent.len().min(room)], "{opcode} of {len}");
+                if let Some(data) = sent.get(SPLIT..).filter(|_| opcode == Opcode::Write) {
+                    let bulk: Vec<u8> = (0..data.len())
+                        .map(|at| bulk_record(parts.memory, at).unwrap())
+                        .collect();
+                    assert!(bulk == data);
+                }
+                parts.due.take().none();
+            }
+        }
+        assert!(receive(&peer).is_none());
+    }
+
+    #[test]
+    fn a_lease_that_is_dropped_with_its_message_unanswered_says_eio() {
+        let (engine, peer) = seqpacket();
+        let mut lease = Lease::new(Buffer(vec![0; 4096]), Arc::new(Channel::new(engine).unwrap()));
+        send(&peer, &message(Opcode::Getattr, &[0; 16]));
+        lease.receive();
+        drop(lease);
+        let expected = OutHeader {
+            len: 16,
+            error: -libc::EIO,
+            unique: 5,
+        };
+        assert_eq!(receive(&peer).as_deref(), Some(bytes_of(&expected)));
+        assert!(
+            matches!(receive(&peer).as_deref(), None | Some([])),
+            "one reply, then the end"
+        );
+    }
+
+    #[test]
+    fn records_and_bytes_beyond_the_bulk_region_are_not_there() {
+        let memory = Buffer(vec![7; 2]);
+        assert_eq!(bulk_record::<_, u64>(&memory, 8), Some(7));
+        assert_eq!(bulk_record::<_, u64>(&memory, 9), None);
+        assert_eq!(bulk_record::<_, u64>(&memory, usize::MAX), None);
+        assert!(bulk_bytes(&memory, 16).is_some() && bulk_bytes(&memory, 17).is_none());
+        let mut memory = memory;
+        assert_eq!(value_in_bulk(&[0; 80], &mut memory, 70, 17), None);
+        assert_eq!(value_in_bulk(&[0; 80], &mut memory, 90, 7), None);
+        assert_eq!(value_in_bulk(&[0; 80], &mut memory, 90, 6), Some(10..16));
+        assert_eq!(value_in_bulk(&[0; 80], &mut memory, 60, usize::MAX), None);
     }
 }

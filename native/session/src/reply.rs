@@ -108,3 +108,60 @@ impl Drop for Reply<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+
+    use crate::testing::{receive, seqpacket};
+
+    fn pair() -> (Channel, OwnedFd) {
+        let (engine, peer) = seqpacket();
+        (Channel::new(engine).unwrap(), peer)
+    }
+
+    /// unique, error and length of the only message that has arrived.
+    fn only_message(peer: &OwnedFd) -> (u64, i32, u32) {
+        let message = receive(peer).expect("a reply");
+        assert_eq!(receive(peer), None, "a second reply");
+        let header: &OutHeader = ferrofuse_protocol::abi::read_from(&message).expect("a whole header");
+        assert_eq!(header.len as usize, message.len());
+        (header.unique, header.error, header.len)
+    }
+
+    #[test]
+    fn a_reply_that_is_dropped_says_eio() {
+        let (channel, peer) = pair();
+        drop(Reply::new(&channel, 7));
+        assert_eq!(only_message(&peer), (7, -libc::EIO, 16));
+    }
+
+    #[test]
+    fn a_reply_is_sent_once_and_none_is_silent() {
+        let (channel, peer) = pair();
+        assert_eq!(Reply::new(&channel, 7).error(Errno::ENOENT), Delivery::Delivered);
+        assert_eq!(only_message(&peer), (7, -libc::ENOENT, 16));
+        assert_eq!(Reply::new(&channel, 8).records(&1_u64, &2_u64), Delivery::Delivered);
+        assert_eq!(only_message(&peer), (8, 0, 32));
+        Reply::new(&channel, 9).none();
+        assert_eq!(receive(&peer), None);
+    }
+
+    #[test]
+    fn a_reply_that_is_refused_becomes_an_error_so_that_nobody_waits() {
+        let (channel, peer) = pair();
+        // More than a socket takes in one message.
+        let body = vec![0; 8 << 20];
+        let delivery = Reply::new(&channel, 7).bytes(body.as_slice().into());
+        assert_eq!(delivery, Delivery::Refused(libc::EMSGSIZE));
+        assert_eq!(only_message(&peer), (7, -libc::EIO, 16));
+    }
+
+    #[test]
+    fn a_reply_that_nobody_waits_for_is_lost() {
+        let (channel, peer) = pair();
+        drop(peer);
+        assert_eq!(Reply::new(&channel, 7).empty(), Delivery::Lost);
+    }
+}

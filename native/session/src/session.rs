@@ -40,14 +40,19 @@ pub struct Session<M: Memory> {
     pub(crate) leases: Leases<M>,
     pub(crate) in_flight: InFlight,
     pub(crate) waker: Waker,
-    ready: Mutex<VecDeque<(Pass, Lease<M>)>>,
+    ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
     ready_len: AtomicUsize,
     /// No worker receives any more: stopped, or the connection is over.
     over: AtomicBool,
+    /// The kernel ended the connection.
+    disconnected: AtomicBool,
     workers: Mutex<Workers>,
     left: Condvar,
 }
+
+/// A request that waited, and the pass that admits it; without one it finds its handle gone.
+pub(crate) type Waiting<M> = (Lease<M>, Option<Pass>);
 
 struct Workers {
     alive: usize,
@@ -89,6 +94,7 @@ impl<M: Memory> Session<M> {
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            disconnected: AtomicBool::new(false),
             workers: Mutex::new(Workers {
                 alive: 0,
                 device: Some(Arc::new(device)),
@@ -146,6 +152,18 @@ impl<M: Memory> Session<M> {
         self.left.notify_all();
     }
 
+    /// The kernel has ended the connection: unmounted, aborted, or DESTROY.
+    pub(crate) fn disconnect(&self) {
+        self.disconnected.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// Whether it was the kernel that ended the connection: the mount is gone, or aborted. Meaningful once the session
+    /// has [ended](Session::ended).
+    pub fn disconnected(&self) -> bool {
+        self.disconnected.load(Ordering::SeqCst)
+    }
+
     /// Whether the session was stopped or its connection ended, and all workers have returned.
     pub fn ended(&self) -> bool {
         self.is_over() && self.workers.lock().alive == 0
@@ -190,7 +208,7 @@ impl<M: Memory> Session<M> {
     }
 
     /// A request that may run now, for any worker to take.
-    pub(crate) fn take_ready(&self) -> Option<(Pass, Lease<M>)> {
+    pub(crate) fn take_ready(&self) -> Option<Waiting<M>> {
         if self.ready_len.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -200,35 +218,34 @@ impl<M: Memory> Session<M> {
         next
     }
 
-    fn make_ready(&self, pass: Pass, lease: Lease<M>) {
+    fn make_ready(&self, lease: Lease<M>, pass: Option<Pass>) {
         let mut ready = self.ready.lock();
-        ready.push_back((pass, lease));
+        ready.push_back((lease, pass));
         self.ready_len.store(ready.len(), Ordering::Release);
+        drop(ready);
+        self.waker.ready();
     }
 
     /// Gives a pass back. Answers the next request for the caller to serve; further ones go to other workers.
-    pub(crate) fn leave(&self, pass: Pass) -> Option<(Pass, Lease<M>)> {
+    pub(crate) fn leave(&self, pass: Pass) -> Option<Waiting<M>> {
         let mut first = None;
-        let mut others = 0;
         self.gate.leave(pass, |pass, lease| {
             if first.is_none() {
-                first = Some((pass, lease));
+                first = Some((lease, Some(pass)));
             } else {
-                self.make_ready(pass, lease);
-                others += 1;
+                self.make_ready(lease, Some(pass));
             }
         });
-        if others > 0 {
-            self.waker.ready(others);
-        }
         first
     }
 
-    /// Ends a handle. Answers the requests that waited behind its end: they will find it gone.
-    pub(crate) fn end_handle(&self, slot: Slot) -> Vec<Lease<M>> {
-        let behind = self.gate.close(slot).collect();
+    /// Ends a handle. Requests that waited behind its end run, to find it gone.
+    pub(crate) fn end_handle(&self, slot: Slot) {
+        let behind = self.gate.close(slot);
         self.handles.free(slot);
-        behind
+        for lease in behind {
+            self.make_ready(lease, None);
+        }
     }
 }
 

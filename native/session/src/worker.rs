@@ -14,7 +14,7 @@ use crate::handler::Handler;
 use crate::in_flight::Station;
 use crate::lease::Lease;
 use crate::log::Level;
-use crate::session::Session;
+use crate::session::{Session, Waiting};
 use crate::transport::{Channel, Received, Waiter};
 
 pub(crate) struct Worker<'s, H: Handler> {
@@ -63,8 +63,8 @@ impl<'s, H: Handler> Worker<'s, H> {
 
     pub(crate) fn run(mut self) -> Result<(), Error> {
         loop {
-            if let Some((pass, lease)) = self.session.take_ready() {
-                self.process(lease, Some(pass));
+            if let Some((lease, pass)) = self.session.take_ready() {
+                self.process(lease, pass);
                 continue;
             }
             if self.session.is_over() {
@@ -84,7 +84,7 @@ impl<'s, H: Handler> Worker<'s, H> {
                 }
                 Received::Ended => {
                     self.spare = Some(lease);
-                    self.session.stop();
+                    self.session.disconnect();
                 }
                 Received::Failed(error) => {
                     self.spare = Some(lease);
@@ -142,7 +142,7 @@ impl<'s, H: Handler> Worker<'s, H> {
                 }
                 Verdict::Destroyed => {
                     self.finished(lease);
-                    self.session.stop();
+                    self.session.disconnect();
                 }
             }
         }
@@ -157,15 +157,12 @@ impl<'s, H: Handler> Worker<'s, H> {
     }
 
     /// Gives a pass back; answers a request that may run now.
-    fn leave(&mut self, pass: Pass) -> Option<(Lease<H::Memory>, Option<Pass>)> {
-        if !pass.is_last() {
-            return self.session.leave(pass).map(|(pass, lease)| (lease, Some(pass)));
+    fn leave(&mut self, pass: Pass) -> Option<Waiting<H::Memory>> {
+        if pass.is_last() {
+            self.session.end_handle(pass.slot);
+            return None;
         }
-        // Those who waited behind a release find the handle gone: none of them gets a pass, so this goes no deeper.
-        for lease in self.session.end_handle(pass.slot) {
-            self.process(lease, None);
-        }
-        None
+        self.session.leave(pass)
     }
 
     /// Makes sure that there is another lease to go on with while this one waits. Without memory for one the request

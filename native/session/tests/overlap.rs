@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferrofuse_protocol::abi::{bytes_of, fattr, FlushIn, GetattrIn, SetattrIn};
 use ferrofuse_protocol::Opcode;
-use ferrofuse_session::Config;
+use ferrofuse_session::{Config, ErrorKind};
 
 use support::flat::{Door, Flat};
 use support::kernel::ROOT;
@@ -255,6 +255,7 @@ fn stopping_serves_what_was_received_and_answers_it() {
     let_go(&running);
     assert!(running.session.wait_ended(in_time()));
     assert_eq!(replies(&mut running, 2), [read, flush]);
+    assert!(!running.session.disconnected());
     running.finish();
 }
 
@@ -273,7 +274,9 @@ fn a_connection_that_breaks_in_the_middle_ends_the_session_and_releases_everythi
     let_go(&running);
     running.flat.wait(|book| book.inside == 0);
     let flat = running.flat.clone();
+    let session = running.session.clone();
     running.finish();
+    assert!(session.disconnected());
     flat.get(|book| {
         assert_eq!(
             book.files[&10].data[..4],
@@ -282,6 +285,26 @@ fn a_connection_that_breaks_in_the_middle_ends_the_session_and_releases_everythi
         );
         assert_eq!(book.calls.iter().filter(|&&call| call == "release").count(), 2);
     });
+}
+
+#[test]
+fn without_memory_to_go_on_with_a_request_fails_instead_of_waiting() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(&["a"], 2);
+    let node = running.lookup("a");
+    let fh = running.open(node);
+    let first = running.send_read(node, fh, HELD, 1);
+    running.flat.wait(|book| book.inside == 1);
+    is_served(&mut running);
+    running.flat.max_leases.store(0, Ordering::SeqCst);
+    running.send_read(node, fh, 0, 1);
+    assert_eq!(running.kernel.receive().errno, libc::ENOMEM);
+    let error = running.session.serve(&mut Door(running.flat.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Resources);
+    is_served(&mut running);
+    let_go(&running);
+    assert_eq!(replies(&mut running, 1), [first]);
+    running.stop();
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl<H: Handler> Serving<'_, H> {
     /// Lets the handler write the listing into the bulk region; answers how many bytes of it that is.
     fn list(&mut self, arg: &ReadIn, plus: bool) -> Outcome<usize> {
         let open = self.handle(Fh(arg.fh), Kind::Directory)?;
-        let size = (arg.size as usize).min(self.call.memory_len());
+        let size = (arg.size as usize).min(self.call.memory.bulk().len());
         let len = self.upcall(|handler, call| handler.readdir(call, open.key, open.slot, arg.offset, size, plus))?;
         if len > size {
             return Err(Errno::EIO);

@@ -4,7 +4,7 @@ use ferrofuse_protocol::abi::{fopen, fsync, CreateIn, FsyncIn, OpenIn, OpenOut, 
 use ferrofuse_protocol::{Errno, Name, NodeId};
 
 use super::{forget, release_unasked, unreserve, Serving};
-use crate::handler::{Call, Handler, Key, Opened, Outcome};
+use crate::handler::{Call, Handler, Key, Memory, Opened, Outcome};
 use crate::handles::{Fh, Kind, Open};
 use crate::lease::bulk_bytes;
 use crate::reply::Delivery;
@@ -107,7 +107,7 @@ impl<H: Handler> Serving<'_, H> {
     pub(super) fn read(mut self, arg: &ReadIn) -> Delivery {
         let size = arg.size as usize;
         let outcome = self.handle(Fh(arg.fh), Kind::File).and_then(|open| {
-            if size > self.call.memory_len() {
+            if size > self.call.memory.bulk().len() {
                 return Err(Errno::EINVAL);
             }
             self.upcall(|handler, call| handler.read(call, open.key, open.slot, arg))
@@ -170,12 +170,5 @@ impl<H: Handler> Serving<'_, H> {
                 Kind::Directory => handler.releasedir(call, key, slot),
             }
         })
-    }
-}
-
-impl<M: crate::handler::Memory> Call<'_, M> {
-    /// Bytes of the bulk region.
-    pub(super) fn memory_len(&self) -> usize {
-        self.memory.bulk().len()
     }
 }

@@ -410,8 +410,7 @@ fn release_unasked<H: Handler>(
         Kind::File => handler.release(call, key, slot),
         Kind::Directory => handler.releasedir(call, key, slot),
     });
-    // Requests that waited behind it are dropped, and answer EIO by that.
-    drop(session.end_handle(slot));
+    session.end_handle(slot);
 }
 
 /// The end: releases what the kernel left open, and says good-bye to the handler.

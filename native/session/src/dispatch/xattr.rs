@@ -4,7 +4,7 @@ use ferrofuse_protocol::abi::GetxattrOut;
 use ferrofuse_protocol::{Errno, Name};
 
 use super::Serving;
-use crate::handler::{Call, Handler, Key, Outcome};
+use crate::handler::{Call, Handler, Key, Memory, Outcome};
 use crate::lease::{bulk_bytes, value_in_bulk};
 use crate::reply::Delivery;
 
@@ -44,7 +44,7 @@ impl<H: Handler> Serving<'_, H> {
         size: usize,
         get: impl FnOnce(&mut H, &mut Call<'_, H::Memory>, Key, usize) -> Outcome<usize>,
     ) -> Delivery {
-        let room = size.min(self.call.memory_len());
+        let room = size.min(self.call.memory.bulk().len());
         let outcome = self
             .node()
             .and_then(|node| self.upcall(|handler, call| get(handler, call, node, room)));

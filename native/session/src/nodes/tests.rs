@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 
 use proptest::prelude::*;
@@ -125,6 +125,33 @@ fn racing_lookups_and_forgets_report_each_entry_exactly_once() {
         );
     }
     assert_eq!(nodes.arena.in_use().count(), 1, "the root alone is left");
+}
+
+/// One slot that changes hands all the time: whoever asks for a nodeid gets its own key or none.
+#[test]
+fn a_nodeid_never_shows_the_key_of_its_slots_next_user() {
+    let nodes = nodes(2);
+    let latest = Mutex::new((NodeId(0), 0));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let (id, key) = *latest.lock();
+                    for _ in 0..50 {
+                        let found = nodes.key(id);
+                        assert!(found.is_none() || found == Some(Key(key)), "{id}: {found:?} for {key}");
+                    }
+                }
+            });
+        }
+        for key in 100..200_100 {
+            let id = nodes.acquire(Key(key)).unwrap();
+            *latest.lock() = (id, key);
+            assert_eq!(nodes.forget(id, 1), Some((Key(key), 1)));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 #[derive(Clone, Debug)]

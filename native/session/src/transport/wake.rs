@@ -21,9 +21,10 @@ impl EventFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
     }
 
-    pub(crate) fn signal(&self, times: u64) {
-        // SAFETY: writes the 8 bytes of `times`. It fails only when the counter is full, and then it is signalled.
-        unsafe { libc::write(self.0.as_raw_fd(), (&raw const times).cast(), size_of::<u64>()) };
+    pub(crate) fn signal(&self) {
+        let once = 1_u64;
+        // SAFETY: writes the 8 bytes of `once`. It fails only when the counter is full, and then it is signalled.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const once).cast(), size_of::<u64>()) };
     }
 
     pub(crate) fn take(&self) {
@@ -50,14 +51,15 @@ impl Waker {
         })
     }
 
-    /// Wakes a sleeping worker for each of `requests`.
-    pub(crate) fn ready(&self, requests: u64) {
-        self.ready.signal(requests);
+    /// Wakes a sleeping worker, if there is one, for a request that may run.
+    pub(crate) fn ready(&self) {
+        // One write for each request: of the workers that sleep exclusively, one write wakes one, whatever its value.
+        self.ready.signal();
     }
 
     /// Wakes all workers, now and whenever they go to sleep again.
     pub(crate) fn stop(&self) {
-        self.stop.signal(1);
+        self.stop.signal();
     }
 }
 
@@ -76,10 +78,8 @@ impl<'a> Waiter<'a> {
         // SAFETY: no memory is involved.
         let raw = checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: `raw` was just opened and nobody else knows it.
-        let waiter = Self {
-            epoll: unsafe { OwnedFd::from_raw_fd(raw) },
-            waker,
-        };
+        let epoll = unsafe { OwnedFd::from_raw_fd(raw) };
+        let waiter = Self { epoll, waker };
         // EPOLLEXCLUSIVE: of the workers that sleep on the same descriptor, one wakes for one request.
         let exclusive = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
         waiter.add(channel.as_raw_fd(), exclusive, 0)?;
@@ -127,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn one_signal_wakes_one_worker_and_stop_wakes_all() {
+    fn each_signal_wakes_one_worker_and_stop_wakes_all() {
         let (channel, _peer) = pair();
         let waker = Waker::new().unwrap();
         let (woken, heard) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..3 {
+            for _ in 0..4 {
                 let (channel, waker, woken) = (&channel, &waker, woken.clone());
                 scope.spawn(move || {
                     let waiter = Waiter::new(channel, waker).unwrap();
@@ -140,7 +140,9 @@ mod tests {
                     woken.send(()).unwrap();
                 });
             }
-            waker.ready(1);
+            waker.ready();
+            waker.ready();
+            heard.recv_timeout(Duration::from_secs(5)).unwrap();
             heard.recv_timeout(Duration::from_secs(5)).unwrap();
             waker.stop();
             heard.recv_timeout(Duration::from_secs(5)).unwrap();

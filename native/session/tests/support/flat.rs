@@ -40,11 +40,8 @@ impl Pages {
         let layout = Layout::from_size_align(size, 4096).unwrap();
         alive.fetch_add(1, Ordering::SeqCst);
         // SAFETY: the size is not 0.
-        Self {
-            start: unsafe { alloc_zeroed(layout) },
-            layout,
-            alive,
-        }
+        let start = unsafe { alloc_zeroed(layout) };
+        Self { start, layout, alive }
     }
 
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
@@ -93,6 +90,8 @@ pub(crate) struct Flat {
     pub(crate) changed: Condvar,
     /// Leases alive.
     pub(crate) leases: Arc<AtomicUsize>,
+    /// Leases that there is memory for.
+    pub(crate) max_leases: AtomicUsize,
     pub(crate) refuse_init: bool,
 }
 
@@ -117,6 +116,7 @@ impl Flat {
             book: Mutex::new(book),
             changed: Condvar::new(),
             leases: Arc::default(),
+            max_leases: AtomicUsize::new(usize::MAX),
             refuse_init: false,
         })
     }
@@ -241,6 +241,9 @@ impl Handler for Door {
     type Memory = Pages;
 
     fn lease(&mut self, bulk: usize) -> io::Result<Pages> {
+        if self.0.leases.load(Ordering::SeqCst) >= self.0.max_leases.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         Ok(Pages::new(bulk, Arc::clone(&self.0.leases)))
     }
 
@@ -464,20 +467,19 @@ impl Handler for Door {
         for key in keys {
             let name = book.files[&key].name.clone();
             let component = Name::component(name.as_bytes()).unwrap();
-            let added = if plus && name != "bare" {
-                let attr = Self::attr(&book, key)?;
-                writer.add_plus(
-                    &Entry {
-                        nodeid: key,
-                        attr,
-                        ..Entry::default()
-                    },
-                    key,
-                    8,
-                    component,
-                )
-            } else if plus {
-                writer.add_plus(&Entry::default(), key, 8, component)
+            let added = if plus {
+                let bare = name == "bare";
+                // readdir(3) hides what has inode number 0.
+                let attr = abi::Attr {
+                    ino: key,
+                    ..Self::attr(&book, key)?
+                };
+                let entry = Entry {
+                    nodeid: if bare { 0 } else { key },
+                    attr,
+                    ..Entry::default()
+                };
+                writer.add_plus(&entry, key, 8, component)
             } else {
                 writer.add(key, key, 8, component)
             };

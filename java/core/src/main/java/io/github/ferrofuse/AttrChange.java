@@ -30,7 +30,10 @@ public interface AttrChange {
   /** {@return whether the access time is set} */
   boolean hasAtime();
 
-  /** {@return whether it is set to the present, by the file system's own clock, rather than to a given time} */
+  /**
+   * {@return whether it is set to the present, by the file system's own clock, rather than to a
+   * given time}
+   */
   boolean atimeNow();
 
   /** {@return the access time's seconds since 1970} */
@@ -51,7 +54,10 @@ public interface AttrChange {
   /** {@return its nanoseconds} */
   int mtimeNanos();
 
-  /** {@return whether the kernel dictates the change time, which it does under the writeback cache only} */
+  /**
+   * {@return whether the kernel dictates the change time, which it does under the writeback cache
+   * only}
+   */
   boolean hasCtime();
 
   /** {@return the change time's seconds since 1970} */

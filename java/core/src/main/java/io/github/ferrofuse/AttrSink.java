@@ -1,8 +1,8 @@
 package io.github.ferrofuse;
 
 /**
- * Takes the attributes of a node: those of stat(2). All are 0 until set, but the link count, which is 1, and the
- * preferred I/O size, which is 4096. Valid during the call that got it.
+ * Takes the attributes of a node: those of stat(2). All are 0 until set, but the link count, which
+ * is 1, and the preferred I/O size, which is 4096. Valid during the call that got it.
  */
 public interface AttrSink {
 

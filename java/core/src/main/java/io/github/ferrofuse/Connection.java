@@ -1,6 +1,9 @@
 package io.github.ferrofuse;
 
-/** What is settled with the kernel when a file system is mounted. Valid during {@link FileSystemBase#init}. */
+/**
+ * What is settled with the kernel when a file system is mounted. Valid during {@link
+ * FileSystemBase#init}.
+ */
 public interface Connection {
 
   /** {@return the minor version of the FUSE protocol in use; the major one is 7} */
@@ -14,8 +17,9 @@ public interface Connection {
   long offered();
 
   /**
-   * Declares that the file system clears setuid, setgid and capabilities itself where {@link Request#killsPrivileges}
-   * says so, and on every chown ({@code FUSE_HANDLE_KILLPRIV_V2}). It spares the kernel two requests per write.
+   * Declares that the file system clears setuid, setgid and capabilities itself where {@link
+   * Request#killsPrivileges} says so, and on every chown ({@code FUSE_HANDLE_KILLPRIV_V2}). It
+   * spares the kernel two requests per write.
    */
   void clearsPrivileges();
 }

@@ -5,14 +5,16 @@ import java.io.IOException;
 /**
  * One open of a directory. Its calls never overlap.
  *
- * <p>Entries are read in an order of the file system's choice, each with a cookie that says where reading goes on
- * <em>after</em> it. An entry that exists during the whole listing must come exactly once, whatever is created or
- * removed meanwhile; so a cookie should be tied to the entry (a sequence number), not to a position that shifts.
+ * <p>Entries are read in an order of the file system's choice, each with a cookie that says where
+ * reading goes on <em>after</em> it. An entry that exists during the whole listing must come
+ * exactly once, whatever is created or removed meanwhile; so a cookie should be tied to the entry
+ * (a sequence number), not to a position that shifts.
  */
 public interface DirHandle {
 
   /**
-   * Puts the entries that follow a cookie, "." and ".." among them, until the sink is full or there are no more.
+   * Puts the entries that follow a cookie, "." and ".." among them, until the sink is full or there
+   * are no more.
    *
    * @param request who asks
    * @param cookie 0 for the beginning, otherwise one that an earlier entry was added with

@@ -4,15 +4,17 @@ package io.github.ferrofuse;
 public interface EntrySink {
 
   /**
-   * The node's number. Must be set, except in {@link DirSink#entry}, where {@link DirSink#add} gives it.
+   * The node's number. Must be set, except in {@link DirSink#entry}, where {@link DirSink#add}
+   * gives it.
    *
-   * @param node the number
+   * @param node the number, not 0
    * @return this
    */
   EntrySink node(long node);
 
   /**
-   * Tells apart nodes that had the same number one after the other, for file handles that outlive them (NFS).
+   * Tells apart nodes that had the same number one after the other, for file handles that outlive
+   * them (NFS).
    *
    * @param generation 0 unless set
    * @return this

@@ -140,7 +140,8 @@ public enum Errno {
   }
 
   /**
-   * The exception that answers with this error. Always the same one, without a stack trace: throwing it costs nothing.
+   * The exception that answers with this error. Always the same one, without a stack trace:
+   * throwing it costs nothing.
    *
    * @return the exception
    */

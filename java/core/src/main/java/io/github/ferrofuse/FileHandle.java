@@ -4,16 +4,21 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * One open of a file. {@link InodeFileSystem#open} and {@link InodeFileSystem#create} make it; {@link #release} ends it.
+ * One open of a file. {@link InodeFileSystem#open} and {@link InodeFileSystem#create} make it;
+ * {@link #release} ends it.
  *
- * <p>Calls on one handle overlap only as {@link #concurrency()} allows; the engine sees to it, without letting a worker
- * wait. Calls on different handles always overlap. Arguments are borrowed: buffers die when the method returns.
+ * <p>Calls on one handle overlap only as {@link #concurrency()} allows; the engine sees to it,
+ * without letting a worker wait. Calls on different handles always overlap. Arguments are borrowed:
+ * buffers die when the method returns.
  */
 public interface FileHandle {
 
   /** Which calls on one handle may run at the same time. */
   enum Concurrency {
-    /** One at a time, in order of arrival: right for anything that has a position, such as a seek-then-read stream. */
+    /**
+     * One at a time, in order of arrival: right for anything that has a position, such as a
+     * seek-then-read stream.
+     */
     SERIALIZED,
     /** Reads overlap each other; any other call is alone. */
     SHARED_READS,
@@ -31,12 +36,12 @@ public interface FileHandle {
   }
 
   /**
-   * Reads at an offset. May return short: the engine calls again with the rest until the buffer is full or the answer is
-   * not positive, so a plain {@code channel.read(dst, offset)} is right.
+   * Reads at an offset. May return short: the engine calls again with the rest until the buffer is
+   * full or the answer is not positive, so a plain {@code channel.read(dst, offset)} is right.
    *
    * @param request who asks
-   * @param dst takes bytes between position and limit (at most {@code max_write}, 1 MiB by default); big endian,
-   *     direct; dies when the method returns
+   * @param dst takes bytes between position and limit (at most {@code max_write}, 1 MiB by
+   *     default); big endian, direct; dies when the method returns
    * @param offset in bytes from the start of the file, 0 or more
    * @return how many bytes were put, -1 or 0 at the end of the file
    * @throws IOException EBADF, EIO ...
@@ -50,7 +55,8 @@ public interface FileHandle {
    *
    * @param request who asks; {@link Request#killsPrivileges} if setuid and setgid are to be cleared
    * @param src the bytes between position and limit; dies when the method returns
-   * @param offset in bytes from the start of the file, 0 or more; with O_APPEND the kernel has already made it the end
+   * @param offset in bytes from the start of the file, 0 or more; with O_APPEND the kernel has
+   *     already made it the end
    * @return how many bytes were taken
    * @throws IOException ENOSPC, EFBIG, EDQUOT ...
    */
@@ -59,8 +65,9 @@ public interface FileHandle {
   }
 
   /**
-   * A descriptor of this handle is being closed; close(2) returns what this answers. Called once per close, so several
-   * times when the descriptor was duplicated. A class that does not override it spares the kernel the request.
+   * A descriptor of this handle is being closed; close(2) returns what this answers. Called once
+   * per close, so several times when the descriptor was duplicated. A class that does not override
+   * it spares the kernel the request.
    *
    * @param request who asks
    * @throws IOException an error of earlier writes: EIO, ENOSPC, EDQUOT
@@ -68,7 +75,8 @@ public interface FileHandle {
   default void flush(Request request) throws IOException {}
 
   /**
-   * Makes written data durable: fsync(2). The default does nothing, which is right where nothing outlives the mount.
+   * Makes written data durable: fsync(2). The default does nothing, which is right where nothing
+   * outlives the mount.
    *
    * @param request who asks
    * @param dataOnly fdatasync(2): metadata that is not needed to read the data back may stay behind
@@ -85,14 +93,13 @@ public interface FileHandle {
    * @param length its length in bytes, more than 0
    * @throws IOException EOPNOTSUPP for a mode that is not supported, ENOSPC, EFBIG ...
    */
-  default void fallocate(Request request, int mode, long offset, long length)
-      throws IOException {
+  default void fallocate(Request request, int mode, long offset, long length) throws IOException {
     throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
-   * The last call: nothing else of this handle runs or will run. What it throws is logged only, since nobody waits for
-   * it; errors that an application should see belong into {@link #flush}.
+   * The last call: nothing else of this handle runs or will run. What it throws is logged only,
+   * since nobody waits for it; errors that an application should see belong into {@link #flush}.
    *
    * @param request the request; all ids 0 when the session ends and the handle was still open
    * @throws IOException to have it logged

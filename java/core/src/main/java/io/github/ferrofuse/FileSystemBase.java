@@ -4,19 +4,21 @@ import java.io.IOException;
 import java.util.Set;
 
 /**
- * What every file system has, whichever API it implements: {@link InodeFileSystem} is the one that exists today.
+ * What every file system has, whichever API it implements: {@link InodeFileSystem} is the one that
+ * exists today.
  *
- * <p>Methods of this interface are called once per mount; {@link #init} before the first request, {@link #destroy}
- * after the last one and after the last {@code release}.
+ * <p>Methods of this interface are called once per mount; {@link #init} before the first request,
+ * {@link #destroy} after the last one and after the last {@code release}.
  */
 public interface FileSystemBase {
 
   /**
-   * The operations that this file system has. The others are answered by the engine and never reach Java. Asked once,
-   * when the file system is mounted.
+   * The operations that this file system has. The others are answered by the engine and never reach
+   * Java. Asked once, when the file system is mounted.
    *
-   * <p>The default finds them by reflection: an operation is present if a class overrides its default method. A
-   * decorator, which overrides everything, answers with its delegate's set instead.
+   * <p>The default finds them by reflection: an operation is present if a class overrides its
+   * default method. A decorator, which overrides everything, answers with its delegate's set
+   * instead.
    *
    * @return the operations, never null
    */
@@ -27,20 +29,21 @@ public interface FileSystemBase {
   /**
    * Called before the kernel may send requests. The thread is the one that mounts.
    *
-   * @param connection what the kernel offers, and where to ask for something; valid during this call only
+   * @param connection what the kernel offers, and where to ask for something; valid during this
+   *     call only
    * @throws IOException to refuse the mount, which then fails with this exception as its cause
    */
   default void init(Connection connection) throws IOException {}
 
   /**
-   * Called when no request is running and none can come any more. All nodes count as forgotten and all handles have
-   * been released.
+   * Called when no request is running and none can come any more. All nodes count as forgotten and
+   * all handles have been released.
    */
   default void destroy() {}
 
   /**
-   * Whether every operation checks the caller's permission itself. Without this, {@code allow_other} is refused unless
-   * {@code default_permissions} makes the kernel check.
+   * Whether every operation checks the caller's permission itself. Without this, {@code
+   * allow_other} is refused unless {@code default_permissions} makes the kernel check.
    *
    * @return true if {@link Request#uid()} and {@link Request#gid()} are checked by the file system
    */

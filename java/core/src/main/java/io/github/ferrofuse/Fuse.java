@@ -21,18 +21,19 @@ public final class Fuse {
   private Fuse() {}
 
   /**
-   * Mounts a file system. When this returns, the kernel and the file system have come to terms and the directory is
-   * usable. The threads that serve it are daemons: {@link FuseMount#join} keeps the program alive.
+   * Mounts a file system. When this returns, the kernel and the file system have come to terms and
+   * the directory is usable. The threads that serve it are daemons: {@link FuseMount#join} keeps
+   * the program alive.
    *
    * <p>When the JVM ends while it is mounted, a shutdown hook unmounts it.
    *
    * @param fs the file system, whose {@code init} runs on this thread
-   * @param directory where to mount; it must exist, and must not hold the Java runtime, the class path, the working
-   *     directory or the temporary directory of this program
+   * @param directory where to mount; it must exist, and must not hold the Java runtime, the class
+   *     path, the working directory or the temporary directory of this program
    * @param options how to mount
    * @return the mount
-   * @throws IOException if it can't be mounted, with one line that says why and what helps; the cause is what {@code
-   *     init} threw, if it did
+   * @throws IOException if it can't be mounted, with one line that says why and what helps; the
+   *     cause is what {@code init} threw, if it did
    * @throws IllegalArgumentException if the file system and the options don't go together
    * @throws UnsatisfiedLinkError if the native library can't be loaded
    */
@@ -41,7 +42,8 @@ public final class Fuse {
     Objects.requireNonNull(fs, "fs");
     if (options.allowOther() && !options.defaultPermissions() && !fs.checksAccess()) {
       throw new IllegalArgumentException(
-          "allow_other would let everybody do everything: " + fs.getClass().getName()
+          "allow_other would let everybody do everything: "
+              + fs.getClass().getName()
               + " does not check permissions, so add default_permissions");
     }
     if (fs.root() == 0) {

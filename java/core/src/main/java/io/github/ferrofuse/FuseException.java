@@ -45,6 +45,7 @@ public final class FuseException extends IOException {
     {"stale file handle", Errno.ESTALE},
   };
 
+  /** What the application sees. */
   private final Errno errno;
 
   FuseException(Errno errno) {
@@ -64,10 +65,10 @@ public final class FuseException extends IOException {
   }
 
   /**
-   * The errno of any exception: that of a {@code FuseException}; the obvious one for the exceptions of {@code
-   * java.nio.file}; by the reason's text where a {@link FileSystemException} has nothing else (no space, quota ...);
-   * EOPNOTSUPP for {@link UnsupportedOperationException}, ENOMEM for {@link OutOfMemoryError}, EBADF for a closed
-   * channel; EIO for the rest.
+   * The errno of any exception: that of a {@code FuseException}; the obvious one for the exceptions
+   * of {@code java.nio.file}; by the reason's text where a {@link FileSystemException} has nothing
+   * else (no space, quota ...); EOPNOTSUPP for {@link UnsupportedOperationException}, ENOMEM for
+   * {@link OutOfMemoryError}, EBADF for a closed channel; EIO for the rest.
    *
    * @param thrown what a file system threw
    * @return the error, never null

@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A mounted file system. Ends when {@link #unmount} or {@link #close} is called, or when it is unmounted from outside
- * ({@code umount}, {@code fusermount3 -u}).
+ * A mounted file system. Ends when {@link #unmount} or {@link #close} is called, or when it is
+ * unmounted from outside ({@code umount}, {@code fusermount3 -u}).
  *
  * <p>Safe for threads. May be used from inside the file system, too: see {@link #unmount}.
  */
@@ -30,7 +30,10 @@ public final class FuseMount implements AutoCloseable {
   public enum Unmount {
     /** Nobody used it any more. Every request was answered. */
     CLEAN,
-    /** It is out of the directory tree; those who still have files open in it are served until they close them. */
+    /**
+     * It is out of the directory tree; those who still have files open in it are served until they
+     * close them.
+     */
     DETACHED,
     /** The connection to the kernel was cut, and whoever used it got errors. */
     ABORTED
@@ -54,7 +57,8 @@ public final class FuseMount implements AutoCloseable {
   static FuseMount start(long mount, InodeFileSystem fs, Path point, MountOptions options)
       throws IOException {
     FuseMount started = new FuseMount(mount, fs, point);
-    // The mounting thread counts as running, so that no worker ends the mount while others still start.
+    // The mounting thread counts as running, so that no worker ends the mount while others still
+    // start.
     started.running.set(1);
     try {
       OpenMounts.add(started.atShutdown);
@@ -149,16 +153,18 @@ public final class FuseMount implements AutoCloseable {
   }
 
   /**
-   * Unmounts: as soon as nobody uses it, and at the deadline at the latest by taking it out of the tree. After a clean
-   * unmount the file system was destroyed when this returns, unless another mount name space still has the mount. Does
-   * nothing to a mount that has ended.
+   * Unmounts: as soon as nobody uses it, and at the deadline at the latest by taking it out of the
+   * tree. After a clean unmount the file system was destroyed when this returns, unless another
+   * mount name space still has the mount. Does nothing to a mount that has ended.
    *
-   * <p>Called by a handler of this very mount, it leaves the work to another thread, which begins at once, and returns
-   * {@link Unmount#DETACHED}: the request that the handler serves has to be answered first.
+   * <p>Called by a handler of this very mount, it leaves the work to another thread, which begins
+   * at once, and returns {@link Unmount#DETACHED}: the request that the handler serves has to be
+   * answered first.
    *
    * @param deadline how long to wait for its users; zero takes it out of the tree at once
    * @return how it came off
-   * @throws IOException if the kernel does not let us, or another mount is on top of it; it is still mounted then
+   * @throws IOException if the kernel does not let us, or another mount is on top of it; it is
+   *     still mounted then
    */
   public Unmount unmount(Duration deadline) throws IOException {
     if (!isAlive()) {
@@ -168,12 +174,13 @@ public final class FuseMount implements AutoCloseable {
       unmountElsewhere(deadline);
       return Unmount.DETACHED;
     }
-    long end = System.nanoTime() + deadline.toNanos();
-    Unmount verdict = Unmount.values()[Native.unmount(mount, Math.max(0, deadline.toMillis()))];
-    if (verdict != Unmount.DETACHED) {
+    long nanos = nanos(deadline);
+    long end = System.nanoTime() + nanos;
+    int verdict = Native.unmount(mount, TimeUnit.NANOSECONDS.toMillis(nanos));
+    if (verdict != Native.DETACHED) {
       awaitEnd(Math.max(WORKERS_LEAVE_NANOS, end - System.nanoTime()));
     }
-    return verdict;
+    return Unmount.values()[verdict];
   }
 
   /** Unmounts with a deadline of ten seconds. May be called again. */
@@ -210,6 +217,12 @@ public final class FuseMount implements AutoCloseable {
     } catch (IOException e) {
       LOG.error("{}: {}", point, e.getMessage());
     }
+  }
+
+  /** A day is as good as ever, and fits. */
+  private static long nanos(Duration deadline) {
+    Duration most = Duration.ofDays(1);
+    return deadline.isNegative() ? 0 : (deadline.compareTo(most) < 0 ? deadline : most).toNanos();
   }
 
   private boolean onWorker() {

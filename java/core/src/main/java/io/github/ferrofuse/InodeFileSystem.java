@@ -6,26 +6,27 @@ import java.nio.ByteBuffer;
 /**
  * A file system that names its files by number: the interface closest to what the kernel asks.
  *
- * <p>A <em>node</em> is any {@code long} of the file system's choice except that {@link #root()} is the root directory;
- * two nodes with the same number are the same file, and share one cache in the kernel. It is also the file's inode
- * number unless {@link AttrSink#ino} says otherwise.
+ * <p>A <em>node</em> is any {@code long} but 0 of the file system's choice; {@link #root()} is the root
+ * directory. Two nodes with the same number are the same file, and share one cache in the kernel. It is also the file's inode number unless {@link AttrSink#ino} says otherwise.
  *
- * <p><b>Lookup counts.</b> Each entry handed out ({@code lookup}, {@code mkdir}, {@code mknod}, {@code create}, {@code
- * symlink}, {@code link} that return normally, and each {@link DirSink#add} that took attributes) is one lookup of that
- * node. {@link #forget} gives back the exact sum. A file system keeps a node, even one without a name, until its
- * lookups are forgotten and its handles released.
+ * <p><b>Lookup counts.</b> Each entry handed out ({@code lookup}, {@code mkdir}, {@code mknod},
+ * {@code create}, {@code symlink}, {@code link} that return normally, and each {@link DirSink#add}
+ * that took attributes) is one lookup of that node. {@link #forget} gives back the exact sum. A
+ * file system keeps a node, even one without a name, until its lookups are forgotten and its
+ * handles released.
  *
- * <p><b>Threads.</b> Any worker thread calls any method at any time, several at once, also for the same node; only the
- * methods of one {@link FileHandle} or {@link DirHandle} are ordered, as its policy says. A worker is a daemon thread
- * that must come back: a method may block, but other requests then need other workers.
+ * <p><b>Threads.</b> Any worker thread calls any method at any time, several at once, also for the
+ * same node; only the methods of one {@link FileHandle} or {@link DirHandle} are ordered, as its
+ * policy says. A worker is a daemon thread that must come back: a method may block, but other
+ * requests then need other workers.
  *
- * <p><b>Arguments are borrowed.</b> {@link Request}, {@link Name}, sinks and buffers belong to the worker and are reused
- * for its next request: none may be kept after the method returns. {@link Request#copy}, {@link Name#copy} make keepable
- * ones.
+ * <p><b>Arguments are borrowed.</b> {@link Request}, {@link Name}, sinks and buffers belong to the
+ * worker and are reused for its next request: none may be kept after the method returns. {@link
+ * Request#copy}, {@link Name#copy} make keepable ones.
  *
- * <p><b>Errors.</b> Throw {@code Errno.ENOENT.exception()} to answer with that errno. Other exceptions become the errno
- * that fits them, as {@link FuseException#errnoOf} documents, in the end {@code EIO}. A method that throws must not have
- * handed anything out: its sinks are ignored.
+ * <p><b>Errors.</b> Throw {@code Errno.ENOENT.exception()} to answer with that errno. Other
+ * exceptions become the errno that fits them, as {@link FuseException#errnoOf} documents, in the
+ * end {@code EIO}. A method that throws must not have handed anything out: its sinks are ignored.
  *
  * <p>Every operation has a default, which means "not there": see {@link #operations()}.
  */
@@ -47,7 +48,8 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param parent the directory
    * @param name the name, never "." or ".."
    * @param out takes the node and its attributes
-   * @return false if there is no such name, which the kernel may then remember for {@code negative_timeout}
+   * @return false if there is no such name, which the kernel may then remember for {@code
+   *     negative_timeout}
    * @throws IOException ENOTDIR, EACCES, ENAMETOOLONG ...
    */
   default boolean lookup(Request request, long parent, Name name, EntrySink out)
@@ -56,8 +58,8 @@ public interface InodeFileSystem extends FileSystemBase {
   }
 
   /**
-   * The kernel no longer refers to a node. It may come back with another lookup, which can even run at the same time:
-   * only a count that is zero after subtracting says that the node is unused.
+   * The kernel no longer refers to a node. It may come back with another lookup, which can even run
+   * at the same time: only a count that is zero after subtracting says that the node is unused.
    *
    * @param node the node
    * @param lookups how many entries had been handed out for it and are now given back, at least 1
@@ -81,7 +83,8 @@ public interface InodeFileSystem extends FileSystemBase {
   /**
    * Changes attributes: chmod, chown, truncate, utimensat in one operation.
    *
-   * @param request who asks; {@link Request#killsPrivileges} if setuid and setgid are to be cleared with it
+   * @param request who asks; {@link Request#killsPrivileges} if setuid and setgid are to be cleared
+   *     with it
    * @param node the node
    * @param handle the open file through which they are changed (ftruncate), or null
    * @param change what to change
@@ -220,21 +223,22 @@ public interface InodeFileSystem extends FileSystemBase {
   /**
    * Opens a file.
    *
-   * @param request who asks; {@link Request#killsPrivileges} if a truncating open is to clear setuid and setgid
+   * @param request who asks; {@link Request#killsPrivileges} if a truncating open is to clear
+   *     setuid and setgid
    * @param node the file
-   * @param flags those of open(2) without O_CREAT, O_EXCL, O_NOCTTY; O_TRUNC means: truncate it here
+   * @param flags those of open(2) without O_CREAT, O_EXCL, O_NOCTTY; O_TRUNC means: truncate it
+   *     here
    * @param out how the kernel should treat the handle
    * @return the handle, never null; the engine calls its {@code release} exactly once
    * @throws IOException EACCES, EISDIR, ETXTBSY ...
    */
-  default FileHandle open(Request request, long node, int flags, OpenReply out)
-      throws IOException {
+  default FileHandle open(Request request, long node, int flags, OpenReply out) throws IOException {
     throw Errno.ENOSYS.exception();
   }
 
   /**
-   * Makes a regular file and opens it, in one step. Also called when the name has come into being meanwhile; then it is
-   * opened, unless {@code flags} has O_EXCL (EEXIST).
+   * Makes a regular file and opens it, in one step. Also called when the name has come into being
+   * meanwhile; then it is opened, unless {@code flags} has O_EXCL (EEXIST).
    *
    * @param request who asks
    * @param parent the directory
@@ -247,13 +251,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EEXIST, EACCES, ENOSPC ...
    */
   default FileHandle create(
-      Request request,
-      long parent,
-      Name name,
-      int mode,
-      int flags,
-      EntrySink entry,
-      OpenReply out)
+      Request request, long parent, Name name, int mode, int flags, EntrySink entry, OpenReply out)
       throws IOException {
     throw Errno.ENOSYS.exception();
   }
@@ -311,11 +309,11 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param node the node
    * @param name the attribute
    * @param out takes the value if it fits; has no room at all when only the size is asked
-   * @return the value's size in bytes, whether or not it fitted: the engine answers ERANGE when it did not
+   * @return the value's size in bytes, whether or not it fitted: the engine answers ERANGE when it
+   *     did not
    * @throws IOException ENODATA, EOPNOTSUPP ...
    */
-  default int getxattr(Request request, long node, Name name, ByteBuffer out)
-      throws IOException {
+  default int getxattr(Request request, long node, Name name, ByteBuffer out) throws IOException {
     throw Errno.ENOSYS.exception();
   }
 
@@ -344,7 +342,8 @@ public interface InodeFileSystem extends FileSystemBase {
   }
 
   /**
-   * Whether the caller may do something: access(2), and chdir. Not asked under {@code default_permissions}.
+   * Whether the caller may do something: access(2), and chdir. Not asked under {@code
+   * default_permissions}.
    *
    * @param request who asks
    * @param node the node

@@ -8,12 +8,13 @@ import java.util.Arrays;
 /**
  * A file name: bytes, as the kernel has them, in whatever encoding.
  *
- * <p>Equal when the bytes are equal, so a name can be the key of a map; a name that came as an argument is reused by
- * the engine for the next request, so a key that stays needs {@link #copy}, while looking up needs none.
+ * <p>Equal when the bytes are equal, so a name can be the key of a map; a name that came as an
+ * argument is reused by the engine for the next request, so a key that stays needs {@link #copy},
+ * while looking up needs none.
  *
- * <p>As a {@link String} it is UTF-8, and each byte that is not becomes the lone surrogate U+DC80 to U+DCFF with that
- * byte in its low half; {@link #of(String)} turns it back into that byte. So every name survives the way through a
- * string.
+ * <p>As a {@link String} it is UTF-8, and each byte that is not becomes the lone surrogate U+DC80
+ * to U+DCFF with that byte in its low half; {@link #of(String)} turns it back into that byte. So
+ * every name survives the way through a string.
  */
 public final class Name implements Comparable<Name> {
   private static final byte[] NO_BYTES = {};

@@ -4,7 +4,8 @@ package io.github.ferrofuse;
 public interface OpenReply {
 
   /**
-   * Bypasses the page cache: each read and write is a request with the application's own offset and size.
+   * Bypasses the page cache: each read and write is a request with the application's own offset and
+   * size.
    *
    * @return this
    */
@@ -25,7 +26,8 @@ public interface OpenReply {
   OpenReply parallelDirectWrites();
 
   /**
-   * Sends no {@link FileHandle#flush} on close. The binding sets it by itself for handle classes without one.
+   * Sends no {@link FileHandle#flush} on close. The binding sets it by itself for handle classes
+   * without one.
    *
    * @return this
    */

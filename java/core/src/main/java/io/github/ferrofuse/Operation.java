@@ -8,8 +8,9 @@ import java.util.Set;
 /**
  * What the kernel can ask of a file system, by the names of &lt;linux/fuse.h&gt;.
  *
- * <p>Operations on open files (read, write, flush, fsync, fallocate, release) come with {@link #OPEN} or {@link
- * #CREATE}, those on open directories with {@link #OPENDIR}: their handles answer them.
+ * <p>Operations on open files (read, write, flush, fsync, fallocate, release) come with {@link
+ * #OPEN} or {@link #CREATE}, those on open directories with {@link #OPENDIR}: their handles answer
+ * them.
  */
 public enum Operation {
   /** {@link InodeFileSystem#lookup}. */
@@ -76,8 +77,7 @@ public enum Operation {
   READDIRPLUS(44);
 
   private static final Set<Operation> OF_FILES =
-      Collections.unmodifiableSet(
-          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE));
+      Collections.unmodifiableSet(EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE));
   private static final Set<Operation> OF_DIRECTORIES =
       Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS));
 
@@ -93,7 +93,8 @@ public enum Operation {
   }
 
   /**
-   * The operations whose default method a class overrides, with those that their handles bring along.
+   * The operations whose default method a class overrides, with those that their handles bring
+   * along.
    *
    * @param type a class of a file system
    * @return the set, which the caller may change

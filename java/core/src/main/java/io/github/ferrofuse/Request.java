@@ -15,15 +15,21 @@ public interface Request {
   /** {@return the caller's effective group id} */
   int gid();
 
-  /** {@return the caller's thread id, 0 if it is in another pid namespace or nobody's (write-back)} */
+  /**
+   * {@return the caller's thread id, 0 if it is in another pid namespace or nobody's (write-back)}
+   */
   int pid();
 
-  /** {@return the caller's umask, in requests that make something; it is already applied to their mode} */
+  /**
+   * {@return the caller's umask, in requests that make something; it is already applied to their
+   * mode}
+   */
   int umask();
 
   /**
-   * Whether the operation (write, truncate, truncating open) must clear setuid, and setgid of a group-executable file.
-   * Only ever true after {@link Connection#clearsPrivileges}; otherwise the kernel does it.
+   * Whether the operation (write, truncate, truncating open) must clear setuid, and setgid of a
+   * group-executable file. Only ever true after {@link Connection#clearsPrivileges}; otherwise the
+   * kernel does it.
    *
    * @return true if they must be cleared
    */

@@ -1,6 +1,8 @@
 package io.github.ferrofuse;
 
-/** Takes the figures of statvfs(3). All are 0 until set, but block size 4096 and name length 255. */
+/**
+ * Takes the figures of statvfs(3). All are 0 until set, but block size 4096 and name length 255.
+ */
 public interface StatfsSink {
 
   /**

@@ -64,7 +64,7 @@ public final class Main {
     return version == null ? "(not built as a jar)" : version;
   }
 
-  private static String mountHelp(List<String> classPath) throws Failure {
+  static String mountHelp(List<String> classPath) throws Failure {
     StringBuilder text = new StringBuilder(MOUNT_HELP);
     text.append("\nFile systems:\n");
     FileSystems.find(classPath)

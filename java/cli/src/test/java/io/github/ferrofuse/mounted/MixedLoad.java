@@ -7,6 +7,7 @@ import io.github.ferrofuse.MountOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.stream.Stream;
 
 /** A program of its own: mounts, is used in every way there is, unmounts. */
 final class MixedLoad {
@@ -67,7 +68,9 @@ for i in range(100):
     MountOptions options = MountOptions.builder().attrTimeout(Duration.ZERO).build();
     try (FuseMount mount = Fuse.mount(Mounts.memory(), Path.of(directories[0]), options)) {
       Shell.python(LOAD, mount.mountPoint());
-      Files.walk(mount.mountPoint()).forEach(path -> {});
+      try (Stream<Path> all = Files.walk(mount.mountPoint())) {
+        all.forEach(path -> {});
+      }
       System.gc();
       Shell.python(LOAD.replace("{number}", "again-{number}"), mount.mountPoint());
     }

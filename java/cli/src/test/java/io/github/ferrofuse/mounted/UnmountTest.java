@@ -183,7 +183,7 @@ class UnmountTest {
 
   @Test
   void unmountingUnderLoadAnswersEverybody() throws Exception {
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 3; round++) {
       FuseMount mount = mounts.mount(Mounts.memory());
       Files.write(file(mount), new byte[1 << 20]);
       List<Shell.Talk> clients = new ArrayList<>();

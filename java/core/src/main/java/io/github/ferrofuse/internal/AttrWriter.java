@@ -58,7 +58,10 @@ final class AttrWriter implements AttrSink {
     int mode = page.getInt(attr + Layout.ATTR_MODE);
     if (FileType.ofMode(mode) == FileType.UNKNOWN) {
       throw new IllegalStateException(
-          "attributes of node " + node + " have mode 0" + Integer.toOctalString(mode)
+          "attributes of node "
+              + node
+              + " have mode 0"
+              + Integer.toOctalString(mode)
               + ", which has no file type: set AttrSink.mode, for example to 0100644");
     }
     if (ino() == 0) {

@@ -9,8 +9,8 @@ import java.nio.ByteBuffer;
 /**
  * Writes {@code fuse_dirent} or {@code fuse_direntplus} records to the start of the bulk area.
  *
- * <p>A record is padded to 8 bytes. In a {@code fuse_direntplus} the nodeid is the file system's own number of the node,
- * which the engine exchanges; 0 says that the record has no attributes.
+ * <p>A record is padded to 8 bytes. In a {@code fuse_direntplus} the nodeid is the file system's
+ * own number of the node, which the engine exchanges; 0 says that the record has no attributes.
  */
 final class DirWriter implements DirSink {
   private final ByteBuffer page;

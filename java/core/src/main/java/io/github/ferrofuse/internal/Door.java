@@ -10,7 +10,8 @@ import io.github.ferrofuse.Operation;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * One mounted file system as native code sees it: what all leases share, and the upcalls that need no lease.
+ * One mounted file system as native code sees it: what all leases share, and the upcalls that need
+ * no lease.
  *
  * <p>Like {@link Upcalls}, its upcalls throw nothing.
  */
@@ -65,7 +66,9 @@ public final class Door {
     return new Upcalls(this, bulkSize);
   }
 
-  /** Upcall: answers 1 if the file system clears setuid and setgid itself, 0 if not, or an errno. */
+  /**
+   * Upcall: answers 1 if the file system clears setuid and setgid itself, 0 if not, or an errno.
+   */
   int init(int minor, long offered) {
     try {
       Settled settled = new Settled(minor, offered);

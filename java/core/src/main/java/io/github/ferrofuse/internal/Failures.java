@@ -9,9 +9,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Turns what a file system threw into one errno, and into a line of the log if it was not meant as an answer.
+ * Turns what a file system threw into one errno, and into a line of the log if it was not meant as
+ * an answer.
  *
- * <p>The same kind of failure (class and operation) is logged once in {@link #INTERVAL_NANOS} at most.
+ * <p>The same kind of failure (class and operation) is logged once in {@link #INTERVAL_NANOS} at
+ * most.
  */
 final class Failures {
   private static final Logger LOG = LoggerFactory.getLogger("io.github.ferrofuse");

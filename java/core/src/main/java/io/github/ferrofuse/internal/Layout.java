@@ -7,9 +7,10 @@ import java.util.TreeMap;
 /**
  * Where things lie in the args page: offsets in bytes, the same on every architecture.
  *
- * <p>The other side is {@code ArgsPage} of {@code native/jvm/src/layout.rs}, whose names in capitals these constants
- * have. They are compared by a test of that crate and again when the library is loaded. Offsets of a struct's fields
- * ({@code ENTRY_…}, {@code ATTR_…}) count from the start of that struct.
+ * <p>The other side is {@code ArgsPage} of {@code native/jvm/src/layout.rs}, whose names in
+ * capitals these constants have. They are compared by a test of that crate and again when the
+ * library is loaded. Offsets of a struct's fields ({@code ENTRY_…}, {@code ATTR_…}) count from the
+ * start of that struct.
  */
 final class Layout {
   static final int PAGE_SIZE = 8192;

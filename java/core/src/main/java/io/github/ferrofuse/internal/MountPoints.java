@@ -21,7 +21,8 @@ public final class MountPoints {
    *
    * @param directory as the user gave it
    * @return the same without symbolic links
-   * @throws IOException if it does not exist, is no directory, or holds something that the JVM needs
+   * @throws IOException if it does not exist, is no directory, or holds something that the JVM
+   *     needs
    */
   public static Path resolve(Path directory) throws IOException {
     Path point = realPath(directory);
@@ -35,7 +36,10 @@ public final class MountPoints {
         throw new FileSystemException(
             directory.toString(),
             null,
-            "can't be mounted on: it holds " + needed.getValue() + " of this program (" + path
+            "can't be mounted on: it holds "
+                + needed.getValue()
+                + " of this program ("
+                + path
                 + "), which would then wait for itself; choose an empty directory");
       }
     }

@@ -4,7 +4,8 @@ import io.github.ferrofuse.Name;
 import java.nio.ByteBuffer;
 
 /**
- * Lets this package refill a {@link Name} without a public method for it. Set by {@code Name} when it is initialized.
+ * Lets this package refill a {@link Name} without a public method for it. Set by {@code Name} when
+ * it is initialized.
  */
 public abstract class NameAccess {
   private static volatile NameAccess instance;

@@ -5,7 +5,8 @@ import java.io.IOException;
 /**
  * The engine's entry points, in {@code native/jvm/src/lib.rs}.
  *
- * <p>A mount is a number that is never reused: after {@link #close} every call answers as for a mount that has ended.
+ * <p>A mount is a number that is never reused: after {@link #close} every call answers as for a
+ * mount that has ended.
  */
 public final class Native {
   /** Answer of {@link #unmount}: nobody used it any more. */
@@ -66,7 +67,8 @@ public final class Native {
   public static native boolean awaitIdle(long mount, long millis);
 
   /**
-   * Unmounts: waits until nobody uses it, at most for a time, then takes it out of the tree. Not for a thread that serves.
+   * Unmounts: waits until nobody uses it, at most for a time, then takes it out of the tree. Not
+   * for a thread that serves.
    *
    * @param mount the mount
    * @param millis how long at most
@@ -76,7 +78,8 @@ public final class Native {
   public static native int unmount(long mount, long millis) throws IOException;
 
   /**
-   * Gives up the mount: it is freed when the last call on it has returned. Unmounts lazily what is still mounted.
+   * Gives up the mount: it is freed when the last call on it has returned. Unmounts lazily what is
+   * still mounted.
    *
    * @param mount the mount
    */

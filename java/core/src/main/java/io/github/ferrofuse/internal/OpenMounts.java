@@ -7,10 +7,14 @@ import java.util.Set;
 import java.util.function.LongConsumer;
 
 /**
- * The mounts of this JVM, and the shutdown hook that unmounts them; there is a hook only while something is mounted.
+ * The mounts of this JVM, and the shutdown hook that unmounts them; there is a hook only while
+ * something is mounted.
  */
 public final class OpenMounts {
-  /** For all mounts together. System.exit in a handler is why it is short: that handler never comes back. */
+  /**
+   * For all mounts together. System.exit in a handler is why it is short: that handler never comes
+   * back.
+   */
   private static final long SHUTDOWN_NANOS = 3_000_000_000L;
 
   private static final Set<LongConsumer> OPEN = new LinkedHashSet<>();

@@ -6,7 +6,9 @@ import io.github.ferrofuse.Request;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 
-/** Writes how a handle is to be treated: {@code FOPEN_} flags and concurrency, into the args page. */
+/**
+ * Writes how a handle is to be treated: {@code FOPEN_} flags and concurrency, into the args page.
+ */
 final class OpenReplyWriter implements OpenReply {
   static final int FOPEN_DIRECT_IO = 1;
   static final int FOPEN_KEEP_CACHE = 1 << 1;

@@ -9,9 +9,11 @@ import java.nio.file.Path;
 import java.util.Set;
 
 /**
- * How a file system is mounted, as native code reads it: {@code name=value} in bytes, each with a NUL behind it.
+ * How a file system is mounted, as native code reads it: {@code name=value} in bytes, each with a
+ * NUL behind it.
  *
- * <p>The other side is {@code native/jvm/src/settings.rs}, which knows the same names. What is not set is left out.
+ * <p>The other side is {@code native/jvm/src/settings.rs}, which knows the same names. What is not
+ * set is left out.
  */
 public final class Settings {
   private final ByteArrayOutputStream text = new ByteArrayOutputStream();
@@ -66,7 +68,8 @@ public final class Settings {
   }
 
   /**
-   * The bytes of a path, which its string does not always keep: the URI escapes each one that is not a plain letter.
+   * The bytes of a path, which its string does not always keep: the URI escapes each one that is
+   * not a plain letter.
    */
   private static byte[] bytes(Path path) {
     String escaped = path.toUri().getRawPath();

@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 /**
  * Objects by slot, the engine's small dense number of an open file or directory.
  *
- * <p>Reading takes no lock. The engine orders the calls of one slot: {@link #put} before the handle is known to anybody,
- * {@link #remove} after its last use.
+ * <p>Reading takes no lock. The engine orders the calls of one slot: {@link #put} before the handle
+ * is known to anybody, {@link #remove} after its last use.
  *
  * @param <T> what is kept
  */

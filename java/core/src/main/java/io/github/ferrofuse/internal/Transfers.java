@@ -9,8 +9,8 @@ import java.nio.ByteOrder;
 /**
  * Repeats short reads and writes until all is done.
  *
- * <p>The count that a handle returns is what counts. Its buffer's position must agree: moved by that count, or not at
- * all (absolute puts and gets, a duplicate).
+ * <p>The count that a handle returns is what counts. Its buffer's position must agree: moved by
+ * that count, or not at all (absolute puts and gets, a duplicate).
  */
 final class Transfers {
   private Transfers() {}
@@ -43,7 +43,9 @@ final class Transfers {
     return done;
   }
 
-  /** Answers how many bytes were taken; fewer than {@code size} if the handle would not take more. */
+  /**
+   * Answers how many bytes were taken; fewer than {@code size} if the handle would not take more.
+   */
   static int write(FileHandle handle, Request request, ByteBuffer bulk, long offset, int size)
       throws IOException {
     int done = 0;
@@ -74,8 +76,15 @@ final class Transfers {
   private static IllegalStateException inconsistent(
       FileHandle handle, String method, int returned, ByteBuffer bulk, int from, int to) {
     return new IllegalStateException(
-        handle.getClass().getName() + "." + method + " got " + (to - from) + " bytes, returned "
-            + returned + " and moved the position by " + (bulk.position() - from)
+        handle.getClass().getName()
+            + "."
+            + method
+            + " got "
+            + (to - from)
+            + " bytes, returned "
+            + returned
+            + " and moved the position by "
+            + (bulk.position() - from)
             + ": it must return how many bytes it put or took");
   }
 }

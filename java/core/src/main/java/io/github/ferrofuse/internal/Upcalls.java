@@ -11,11 +11,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * One lease's way into a file system: its two buffers, and a method per operation that native code calls.
+ * One lease's way into a file system: its two buffers, and a method per operation that native code
+ * calls.
  *
- * <p>Arguments are integers; names and small structs lie in the args page, file data at the start of the bulk area. The
- * answer is 0 or more, or a negative errno; nothing is thrown but what can't be caught (a second overflow of the stack).
- * One thread uses it at a time. It allocates nothing for a read, write, getattr or lookup.
+ * <p>Arguments are integers; names and small structs lie in the args page, file data at the start
+ * of the bulk area. The answer is 0 or more, or a negative errno; nothing is thrown but what can't
+ * be caught (a second overflow of the stack). One thread uses it at a time. It allocates nothing
+ * for a read, write, getattr or lookup.
  */
 final class Upcalls {
   private static final int PAGE_ALIGNMENT = 4096;
@@ -28,6 +30,7 @@ final class Upcalls {
   private final SlotTable<DirHandle> directories;
 
   private final ByteBuffer page;
+
   /** The bulk area as file systems get it. */
   private final ByteBuffer bulk;
 
@@ -186,8 +189,7 @@ final class Upcalls {
   int rename(long parent, int nameLength, long newParent, int newNameLength, int flags) {
     begin();
     try {
-      fs.rename(
-          request, parent, name(nameLength), newParent, secondName(newNameLength), flags);
+      fs.rename(request, parent, name(nameLength), newParent, secondName(newNameLength), flags);
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -243,8 +245,7 @@ final class Upcalls {
     begin();
     try {
       int room = Math.min(size, bulk.capacity());
-      int needed =
-          fs.getxattr(request, node, name(nameLength), Transfers.lend(bulk, room));
+      int needed = fs.getxattr(request, node, name(nameLength), Transfers.lend(bulk, room));
       if (needed < 0) {
         throw new IllegalStateException("getxattr returned a size of " + needed);
       }
@@ -450,7 +451,9 @@ final class Upcalls {
 
   // ---- shared ----
 
-  /** An interrupt that came too late for the last request must not close the channels of this one. */
+  /**
+   * An interrupt that came too late for the last request must not close the channels of this one.
+   */
   private static void begin() {
     Thread.interrupted();
   }

@@ -4,7 +4,10 @@ import io.github.ferrofuse.Name;
 import io.github.ferrofuse.XattrSink;
 import java.nio.ByteBuffer;
 
-/** Writes names, each with a NUL behind it, to the start of the bulk area; what does not fit is counted only. */
+/**
+ * Writes names, each with a NUL behind it, to the start of the bulk area; what does not fit is
+ * counted only.
+ */
 final class XattrWriter implements XattrSink {
   private final ByteBuffer bulk;
   private int limit;

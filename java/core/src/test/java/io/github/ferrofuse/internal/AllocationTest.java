@@ -1,6 +1,7 @@
 package io.github.ferrofuse.internal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
 import io.github.ferrofuse.Name;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class AllocationTest {
+  private static final int ROUNDS = 10;
   private static final int CALLS = 10_000;
   private static final int SLOT = 3;
   private static final int SIZE = 4096;
@@ -27,16 +29,25 @@ class AllocationTest {
     caller.operation(Operation.WRITE).upcalls.write(node, SLOT, 0, SIZE);
   }
 
+  /**
+   * The least of some rounds: the JVM itself allocates now and then on this thread, when it
+   * compiles.
+   */
   private void assertAllocatesNothing(int answer, IntSupplier upcall) {
-    for (int i = 0; i < CALLS; i++) {
-      assertEquals(answer, upcall.getAsInt());
+    @SuppressWarnings("deprecation") // threadId() came with Java 19
+    long thread = Thread.currentThread().getId();
+    long least = Long.MAX_VALUE;
+    for (int round = 0; round < ROUNDS && least > 0; round++) {
+      long before = threads.getThreadAllocatedBytes(thread);
+      for (int i = 0; i < CALLS; i++) {
+        if (upcall.getAsInt() != answer) {
+          fail("answered " + upcall.getAsInt());
+        }
+      }
+      long after = threads.getThreadAllocatedBytes(thread);
+      least = Math.min(least, after - before);
     }
-    long id = Thread.currentThread().getId();
-    long before = threads.getThreadAllocatedBytes(id);
-    for (int i = 0; i < CALLS; i++) {
-      upcall.getAsInt();
-    }
-    assertEquals(0, threads.getThreadAllocatedBytes(id) - before, "bytes in " + CALLS + " calls");
+    assertEquals(0, least, "bytes in " + CALLS + " calls");
   }
 
   @Test

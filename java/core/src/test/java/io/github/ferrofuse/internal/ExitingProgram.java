@@ -11,7 +11,10 @@ import io.github.ferrofuse.Request;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/** Mounts on its argument, says so, and waits. A look at the file "exit" ends the JVM from inside the handler. */
+/**
+ * Mounts on its argument, says so, and waits. A look at the file "exit" ends the JVM from inside
+ * the handler.
+ */
 final class ExitingProgram {
   private static volatile long exitNode;
 
@@ -30,8 +33,7 @@ final class ExitingProgram {
           }
         };
     exitNode = fs.add(Name.of("exit")).node;
-    MountOptions options =
-        MountOptions.builder().attrTimeout(Duration.ZERO).threads(2).build();
+    MountOptions options = MountOptions.builder().attrTimeout(Duration.ZERO).threads(2).build();
     FuseMount mount = Fuse.mount(fs, Path.of(args[0]), options);
     System.out.println("mounted");
     mount.join();

@@ -19,7 +19,10 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** One directory of files in memory: just enough to mount. Allocates nothing to look up, read or overwrite. */
+/**
+ * One directory of files in memory: just enough to mount. Allocates nothing to look up, read or
+ * overwrite.
+ */
 class FlatFileSystem implements InodeFileSystem {
   private static final long ROOT = 1;
 

@@ -25,8 +25,7 @@ class SettingsTest {
             .map(item -> item.substring(0, item.indexOf('=')))
             .collect(Collectors.toList());
     assertEquals(
-        List.of(
-            "point", "fsname", "subtype", "root", "operations", "negative_timeout", "clone_fd"),
+        List.of("point", "fsname", "subtype", "root", "operations", "negative_timeout", "clone_fd"),
         names);
   }
 

@@ -4,8 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class SlotTableTest {
@@ -45,36 +51,38 @@ class SlotTableTest {
   }
 
   @Test
-  void growthLosesNothingThatOthersPut() throws InterruptedException {
+  void growthLosesNothingThatOthersPut() throws Exception {
     int threads = 4;
-    int slots = 50_000;
-    CountDownLatch start = new CountDownLatch(1);
-    AtomicReference<Throwable> failure = new AtomicReference<>();
-    Thread[] workers = new Thread[threads];
-    for (int t = 0; t < threads; t++) {
-      int first = t;
-      workers[t] =
-          new Thread(
-              () -> {
-                try {
-                  start.await();
-                  for (int slot = first; slot < slots; slot += threads) {
-                    table.put(slot, slot);
-                    assertEquals(slot, table.get(slot));
+    int rounds = 2_000;
+    int spread = 256; // each thread needs a chunk of its own, in the same moment
+    CyclicBarrier together = new CyclicBarrier(threads);
+    List<SlotTable<Integer>> tables =
+        Stream.generate(() -> new SlotTable<Integer>()).limit(rounds).collect(Collectors.toList());
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      List<Future<?>> all = new ArrayList<>();
+      for (int t = 0; t < threads; t++) {
+        int slot = t * spread;
+        all.add(
+            pool.submit(
+                () -> {
+                  for (SlotTable<Integer> shared : tables) {
+                    together.await();
+                    shared.put(slot, slot);
                   }
-                } catch (Throwable e) {
-                  failure.set(e);
-                }
-              });
-      workers[t].start();
+                  return null;
+                }));
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+    } finally {
+      pool.shutdownNow();
     }
-    start.countDown();
-    for (Thread worker : workers) {
-      worker.join();
-    }
-    assertNull(failure.get());
-    for (int slot = 0; slot < slots; slot++) {
-      assertEquals(slot, table.get(slot));
+    for (SlotTable<Integer> shared : tables) {
+      for (int t = 0; t < threads; t++) {
+        assertEquals(t * spread, shared.get(t * spread));
+      }
     }
   }
 }

@@ -153,7 +153,12 @@ class UpcallsTest {
             new InodeFileSystem() {
               @Override
               public void rename(
-                  Request request, long parent, Name name, long newParent, Name newName, int flags) {
+                  Request request,
+                  long parent,
+                  Name name,
+                  long newParent,
+                  Name newName,
+                  int flags) {
                 asked.add(parent + " " + name + " " + newParent + " " + newName + " " + flags);
                 kept[0] = request.copy();
               }
@@ -186,7 +191,8 @@ class UpcallsTest {
                   Request request, long node, FileHandle handle, AttrChange change, AttrSink out) {
                 asked.add("mode " + change.hasMode() + " size " + change.size());
                 asked.add("mtime " + change.mtimeSeconds() + "." + change.mtimeNanos());
-                asked.add("now " + change.atimeNow() + change.mtimeNow() + " uid " + change.hasUid());
+                asked.add(
+                    "now " + change.atimeNow() + change.mtimeNow() + " uid " + change.hasUid());
                 out.mode(0100644).size(change.size());
               }
             });
@@ -196,8 +202,7 @@ class UpcallsTest {
     caller.page.putLong(Layout.CHANGE + Layout.CHANGE_MTIME, -1);
     caller.page.putInt(Layout.CHANGE + Layout.CHANGE_MTIMENSEC, 3);
     assertEquals(0, caller.upcalls.setattr(7, -1));
-    assertEquals(
-        List.of("mode false size 55", "mtime -1.3", "now truefalse uid false"), asked);
+    assertEquals(List.of("mode false size 55", "mtime -1.3", "now truefalse uid false"), asked);
     int attr = Layout.GETATTR + Layout.GETATTR_ATTR;
     assertEquals(55, caller.page.getLong(attr + Layout.ATTR_SIZE));
     assertEquals(7, caller.page.getLong(attr + Layout.ATTR_INO));
@@ -220,7 +225,13 @@ class UpcallsTest {
 
     @Override
     public FileHandle create(
-        Request request, long parent, Name name, int mode, int flags, EntrySink entry, OpenReply o) {
+        Request request,
+        long parent,
+        Name name,
+        int mode,
+        int flags,
+        EntrySink entry,
+        OpenReply o) {
       entry.node(node).attr().mode(mode);
       return handle;
     }
@@ -349,7 +360,9 @@ class UpcallsTest {
     assertEquals(5, caller.upcalls.getxattr(2, caller.name("user.a"), 5));
     assertEquals("value", caller.text(5));
     assertEquals(15, caller.upcalls.listxattr(2, 0));
+    caller.bulk().put(14, (byte) 99);
     assertEquals(-34, caller.upcalls.listxattr(2, 14));
+    assertEquals(99, caller.bulk().get(14), "nothing is written beyond the room");
     assertEquals(15, caller.upcalls.listxattr(2, 15));
     assertEquals("user.a\0user.bc\0", caller.text(15));
   }

@@ -132,7 +132,10 @@ abstract class Inode {
 
   // Attributes.
 
-  /** Tells the attributes. */
+  /**
+   * Tells the attributes. The kernel does not forget a mode that it has cached when a write clears
+   * setuid or setgid here, so a file that has them is not cached.
+   */
   final void fill(AttrSink out) {
     long stamp = lock.readLock();
     try {
@@ -144,6 +147,9 @@ abstract class Inode {
           .size(size())
           .blocks(blocks());
       times.fill(out);
+      if (type == FileType.REGULAR && (permissions & (S_ISUID | S_ISGID)) != 0) {
+        out.timeout(0);
+      }
     } finally {
       lock.unlockRead(stamp);
     }

@@ -26,6 +26,9 @@ public record Limits(long capacity, long inodes, long metadata) {
   /**
    * Checked limits.
    *
+   * @param capacity bytes of file contents
+   * @param inodes number of files
+   * @param metadata bytes of the Java heap
    * @throws IllegalArgumentException if the capacity is less than one chunk or more than the JVM
    *     allows, or the others are out of range
    */

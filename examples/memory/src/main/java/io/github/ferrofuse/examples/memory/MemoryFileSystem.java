@@ -61,6 +61,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
     this(limits, rootMode, rootUid, rootGid, new ChunkStore(limits.capacity()));
   }
 
+  /** An empty file system whose contents lie in a store of the caller's. */
   MemoryFileSystem(Limits limits, int rootMode, int rootUid, int rootGid, ChunkStore store) {
     this.budget = new HeapBudget(limits.metadata());
     this.nodes = new NodeTable(limits.inodes());

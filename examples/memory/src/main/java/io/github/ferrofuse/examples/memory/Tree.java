@@ -265,7 +265,7 @@ final class Tree {
         throw Errno.EINVAL.exception();
       }
       long now = clock.now();
-      int difference = one == other ? 0 : subdirectories(toOne) - subdirectories(toOther);
+      int difference = subdirectories(toOne) - subdirectories(toOther);
       first.replace(toOne);
       second.replace(toOther);
       setParent(toOne, one);

@@ -17,6 +17,10 @@ final class Attributes implements EntrySink, AttrSink, StatfsSink {
   long atime;
   long mtime;
   long ctime;
+
+  /** How long the attributes may be cached in nanoseconds, -1 if that was not said. */
+  long timeout = -1;
+
   long totalBlocks;
   long freeBlocks;
   long freeFiles;
@@ -119,6 +123,7 @@ final class Attributes implements EntrySink, AttrSink, StatfsSink {
 
   @Override
   public AttrSink timeout(long nanos) {
+    timeout = nanos;
     return this;
   }
 

@@ -36,7 +36,8 @@ class ClockTest {
     Clock delayed =
         new Clock(
             () -> {
-              pass(readings[0]++ == 0 ? 5 * MILLISECOND : 200);
+              int reading = readings[0]++;
+              pass(reading < 5 && reading != 2 ? 5 * MILLISECOND : 200);
               return Instant.ofEpochSecond(0, wall);
             },
             () -> counter);

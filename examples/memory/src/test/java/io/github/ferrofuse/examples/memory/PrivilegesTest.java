@@ -130,6 +130,18 @@ class PrivilegesTest {
   }
 
   @Test
+  void aFileWithThemIsNotCachedByTheKernel() throws IOException {
+    long file = client.mkfile(Client.ROOT, "file");
+    assertEquals(-1, client.stat(file).timeout);
+    for (int permissions : new int[] {04755, 02755}) {
+      assertEquals(0, client.setattr(file, Change.of().mode(permissions)).timeout);
+      assertEquals(0, client.stat(file).timeout);
+    }
+    client.setattr(Client.ROOT, Change.of().mode(02755));
+    assertEquals(-1, client.stat(Client.ROOT).timeout, "a directory keeps them");
+  }
+
+  @Test
   void aSetgidDirectoryGivesItsGroup() throws IOException {
     long dir = client.mkdir(Client.ROOT, "dir");
     client.setattr(dir, Change.of().gid(77).mode(02755));

@@ -11,7 +11,6 @@ import io.github.ferrofuse.FuseException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -24,7 +23,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 /** Threads do everything at once; afterwards the tree is one, and what is removed is freed. */
@@ -272,51 +270,5 @@ class StressTest {
         client.unlink(node, name);
       }
     }
-  }
-
-  /** Each write fills a whole range with one value, so a reader never sees two. */
-  @Test
-  void aReadSeesAllOfAWriteOrNothing() throws Exception {
-    Client owner = new Client(fs);
-    FileHandle file = owner.create(Client.ROOT, "file", 2);
-    int length = 3 * CHUNK;
-    file.write(owner.caller, Client.bytes(length, 1), 100);
-    AtomicLong reads = new AtomicLong();
-    ExecutorService pool = Executors.newFixedThreadPool(4);
-    try {
-      List<Future<Void>> running = new ArrayList<>();
-      for (int i = 0; i < 4; i++) {
-        ByteBuffer data = Client.bytes(length, 2 + i);
-        boolean writes = i < 2;
-        running.add(
-            pool.submit(
-                () -> {
-                  for (int step = 0; step < 5000; step++) {
-                    data.clear();
-                    if (writes) {
-                      file.write(Caller.ROOT, data, 100);
-                    } else {
-                      assertEquals(length, file.read(Caller.ROOT, data, 100));
-                      assertEquals(
-                          -1, ByteBuffer.wrap(filled(data.get(0), length)).mismatch(data.flip()));
-                      reads.incrementAndGet();
-                    }
-                  }
-                  return null;
-                }));
-      }
-      for (Future<Void> worker : running) {
-        worker.get();
-      }
-    } finally {
-      pool.shutdownNow();
-    }
-    assertEquals(10_000, reads.get());
-  }
-
-  private static byte[] filled(byte value, int length) {
-    byte[] bytes = new byte[length];
-    Arrays.fill(bytes, value);
-    return bytes;
   }
 }

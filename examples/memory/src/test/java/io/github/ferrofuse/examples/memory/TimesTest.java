@@ -90,6 +90,8 @@ class TimesTest {
     client.mkfile(other, "y");
     assertChanges(file, "c", () -> client.rename(dir, "x", other, "y", 2));
     assertChanges(dir, "mc", () -> client.rename(other, "y", dir, "x", 2));
+    assertChanges(file, "c", () -> client.rename(other, "y", dir, "x", 2));
+    assertChanges(file, "c", () -> client.rename(other, "y", dir, "x", 2));
     long replaced = client.lookup(other, "y");
     client.link(replaced, other, "z");
     assertChanges(replaced, "c", () -> client.rename(dir, "x", other, "y", 0));
