@@ -57,7 +57,11 @@ class Peer:
         self.log = open(f"{directory}.log", "w+")
         command = [part.replace("DIRECTORY", str(directory)) for part in command]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.await_mount()
+        try:
+            self.await_mount()
+        except BaseException:
+            self.close()
+            raise
 
     def await_mount(self):
         """Waits for the kernel to say that the table of mounts has changed."""

@@ -14,7 +14,7 @@ pub struct Config {
     /// The file system's key of the root directory.
     pub root_key: u64,
     /// Which operations reach the handler, bit `1 << opcode`; the others are answered by the engine. FORGET, RELEASE
-    /// and RELEASEDIR always do: they end what others began.
+    /// and RELEASEDIR always do: they end what others began. RENAME stands for RENAME2, too.
     pub operations: u64,
     /// Bytes of the largest read and write, at least 4096; rounded down to whole pages, and to 128 KiB where the
     /// kernel knows no more.
@@ -77,8 +77,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether an operation reaches the handler.
+    /// Whether an operation reaches the handler. The kernel has two opcodes for a rename, with and without flags; the
+    /// handler has one method.
     pub(crate) fn handles(&self, opcode: Opcode) -> bool {
+        let opcode = if opcode == Opcode::Rename2 {
+            Opcode::Rename
+        } else {
+            opcode
+        };
         opcode.raw() < u64::BITS && self.operations >> opcode.raw() & 1 == 1
     }
 }
@@ -93,5 +99,27 @@ impl fmt::Debug for Config {
             .field("writeback_cache", &self.writeback_cache)
             .field("clone_fd", &self.clone_fd)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_reaches_the_handler_by_its_bit_and_renames_by_one() {
+        let config = Config {
+            operations: 1 << Opcode::Rename.raw() | 1 << Opcode::Read.raw(),
+            ..Config::default()
+        };
+        for (opcode, reaches) in [
+            (Opcode::Read, true),
+            (Opcode::Rename, true),
+            (Opcode::Rename2, true),
+            (Opcode::Write, false),
+            (Opcode::Link, false),
+        ] {
+            assert_eq!(config.handles(opcode), reaches, "{opcode}");
+        }
     }
 }

@@ -176,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_is_reserved_again_is_not_open_as_what_it_was() {
+        let handles = handles(1);
+        let (_, slot) = open(&handles, 1, Kind::File);
+        handles.free(slot);
+        let (fh, _) = handles.reserve(Key(2), 0).unwrap();
+        assert_eq!(handles.find(fh, Kind::File), None);
+        assert_eq!(handles.leftovers(), []);
+    }
+
+    #[test]
     fn leftovers_are_the_opened_ones() {
         let handles = handles(4);
         let (_, gone) = open(&handles, 1, Kind::File);

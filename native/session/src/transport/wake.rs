@@ -159,4 +159,26 @@ mod tests {
         assert_eq!(unsafe { libc::write(peer.as_raw_fd(), b"x".as_ptr().cast(), 1) }, 1);
         waiter.wait().unwrap();
     }
+
+    #[test]
+    fn a_worker_that_was_woken_takes_its_signal_with_it() {
+        let (channel, _peer) = pair();
+        let waker = Waker::new().unwrap();
+        let waiter = Waiter::new(&channel, &waker).unwrap();
+        let signalled = || {
+            let mut polled = libc::pollfd {
+                fd: waker.ready.0.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: one pollfd that outlives the call.
+            unsafe { libc::poll(&raw mut polled, 1, 0) == 1 }
+        };
+        waker.ready();
+        waker.ready();
+        waiter.wait().unwrap();
+        assert!(signalled(), "the other one is for another worker");
+        waiter.wait().unwrap();
+        assert!(!signalled(), "or all would be awake for good");
+    }
 }

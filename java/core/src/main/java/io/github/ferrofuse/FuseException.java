@@ -13,37 +13,13 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.NotLinkException;
 import java.nio.file.ReadOnlyFileSystemException;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 
 /** An error with the errno that the application is to see. Made by {@link Errno#exception()}. */
 public final class FuseException extends IOException {
   private static final long serialVersionUID = 1;
-
-  /** Texts of strerror(3) that the JDK passes on without an exception class of its own. */
-  private static final Object[][] REASONS = {
-    {"no space left", Errno.ENOSPC},
-    {"quota", Errno.EDQUOT},
-    {"read-only", Errno.EROFS},
-    {"permission denied", Errno.EACCES},
-    {"operation not permitted", Errno.EPERM},
-    {"file name too long", Errno.ENAMETOOLONG},
-    {"too many open files", Errno.EMFILE},
-    {"too many levels of symbolic links", Errno.ELOOP},
-    {"too many links", Errno.EMLINK},
-    {"is a directory", Errno.EISDIR},
-    {"not a directory", Errno.ENOTDIR},
-    {"directory not empty", Errno.ENOTEMPTY},
-    {"file exists", Errno.EEXIST},
-    {"no such file", Errno.ENOENT},
-    {"file too large", Errno.EFBIG},
-    {"invalid argument", Errno.EINVAL},
-    {"invalid cross-device link", Errno.EXDEV},
-    {"device or resource busy", Errno.EBUSY},
-    {"text file busy", Errno.ETXTBSY},
-    {"not supported", Errno.EOPNOTSUPP},
-    {"no data available", Errno.ENODATA},
-    {"stale file handle", Errno.ESTALE},
-  };
 
   /** What the application sees. */
   private final Errno errno;
@@ -114,20 +90,53 @@ public final class FuseException extends IOException {
       return Errno.EILSEQ;
     }
     if (thrown instanceof FileSystemException) {
-      return errnoOfReason(((FileSystemException) thrown).getReason());
+      return Reasons.errnoOf(((FileSystemException) thrown).getReason());
     }
-    return thrown instanceof IOException ? errnoOfReason(thrown.getMessage()) : Errno.EIO;
+    return thrown instanceof IOException ? Reasons.errnoOf(thrown.getMessage()) : Errno.EIO;
   }
 
-  private static Errno errnoOfReason(String reason) {
-    if (reason != null) {
-      String lower = reason.toLowerCase(Locale.ROOT);
-      for (Object[] known : REASONS) {
-        if (lower.contains((String) known[0])) {
-          return (Errno) known[1];
+  /**
+   * Texts of strerror(3) that the JDK passes on without an exception class of its own. In a class
+   * of its own because each {@link Errno} makes an exception before all of them exist.
+   */
+  private static final class Reasons {
+    private static final Map<String, Errno> KNOWN = new LinkedHashMap<>();
+
+    static {
+      KNOWN.put("no space left", Errno.ENOSPC);
+      KNOWN.put("quota", Errno.EDQUOT);
+      KNOWN.put("read-only", Errno.EROFS);
+      KNOWN.put("permission denied", Errno.EACCES);
+      KNOWN.put("operation not permitted", Errno.EPERM);
+      KNOWN.put("file name too long", Errno.ENAMETOOLONG);
+      KNOWN.put("too many open files", Errno.EMFILE);
+      KNOWN.put("too many levels of symbolic links", Errno.ELOOP);
+      KNOWN.put("too many links", Errno.EMLINK);
+      KNOWN.put("is a directory", Errno.EISDIR);
+      KNOWN.put("not a directory", Errno.ENOTDIR);
+      KNOWN.put("directory not empty", Errno.ENOTEMPTY);
+      KNOWN.put("file exists", Errno.EEXIST);
+      KNOWN.put("no such file", Errno.ENOENT);
+      KNOWN.put("file too large", Errno.EFBIG);
+      KNOWN.put("invalid argument", Errno.EINVAL);
+      KNOWN.put("invalid cross-device link", Errno.EXDEV);
+      KNOWN.put("device or resource busy", Errno.EBUSY);
+      KNOWN.put("text file busy", Errno.ETXTBSY);
+      KNOWN.put("not supported", Errno.EOPNOTSUPP);
+      KNOWN.put("no data available", Errno.ENODATA);
+      KNOWN.put("stale file handle", Errno.ESTALE);
+    }
+
+    static Errno errnoOf(String reason) {
+      if (reason != null) {
+        String lower = reason.toLowerCase(Locale.ROOT);
+        for (Map.Entry<String, Errno> known : KNOWN.entrySet()) {
+          if (lower.contains(known.getKey())) {
+            return known.getValue();
+          }
         }
       }
+      return Errno.EIO;
     }
-    return Errno.EIO;
   }
 }

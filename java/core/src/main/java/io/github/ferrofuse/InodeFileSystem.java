@@ -6,8 +6,9 @@ import java.nio.ByteBuffer;
 /**
  * A file system that names its files by number: the interface closest to what the kernel asks.
  *
- * <p>A <em>node</em> is any {@code long} but 0 of the file system's choice; {@link #root()} is the root
- * directory. Two nodes with the same number are the same file, and share one cache in the kernel. It is also the file's inode number unless {@link AttrSink#ino} says otherwise.
+ * <p>A <em>node</em> is any {@code long} but 0 of the file system's choice; {@link #root()} is the
+ * root directory. Two nodes with the same number are the same file, and share one cache in the
+ * kernel. It is also the file's inode number unless {@link AttrSink#ino} says otherwise.
  *
  * <p><b>Lookup counts.</b> Each entry handed out ({@code lookup}, {@code mkdir}, {@code mknod},
  * {@code create}, {@code symlink}, {@code link} that return normally, and each {@link DirSink#add}

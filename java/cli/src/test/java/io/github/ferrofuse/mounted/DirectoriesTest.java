@@ -87,23 +87,4 @@ class DirectoriesTest {
         """,
         memory());
   }
-
-  @Test
-  void pathsDeeperThanPathMaxCanBeWalked() throws Exception {
-    Shell.python(
-        """
-        import os, sys
-        os.chdir(sys.argv[1])
-        for i in range(100):
-            os.mkdir("d" * 200)
-            os.chdir("d" * 200)
-        with open("bottom", "w") as file:
-            file.write("reached")
-        assert open("bottom").read() == "reached"
-        for i in range(100):
-            os.chdir("..")
-        assert os.path.samefile(".", sys.argv[1])
-        """,
-        memory());
-  }
 }

@@ -45,15 +45,22 @@ final class Transfers {
 
   /**
    * Answers how many bytes were taken; fewer than {@code size} if the handle would not take more.
+   * An exception after the first bytes ends the transfer but does not hide them: the application
+   * hears of it from its next write.
    */
   static int write(FileHandle handle, Request request, ByteBuffer bulk, long offset, int size)
       throws IOException {
     int done = 0;
     boolean retried = false;
     while (done < size) {
-      int n = handle.write(request, lend(bulk, done, size), offset + done);
-      if (n > size - done || !moved(bulk, done, Math.max(n, 0))) {
-        throw inconsistent(handle, "write", n, bulk, done, size);
+      int n;
+      try {
+        n = writeOnce(handle, request, bulk, offset, done, size);
+      } catch (IOException e) {
+        if (done == 0) {
+          throw e;
+        }
+        return done;
       }
       if (n < 0 || n == 0 && retried) {
         break;
@@ -67,6 +74,16 @@ final class Transfers {
               + ".write took nothing: it must take some bytes or throw (ENOSPC ...)");
     }
     return done;
+  }
+
+  private static int writeOnce(
+      FileHandle handle, Request request, ByteBuffer bulk, long offset, int done, int size)
+      throws IOException {
+    int n = handle.write(request, lend(bulk, done, size), offset + done);
+    if (n > size - done || !moved(bulk, done, Math.max(n, 0))) {
+      throw inconsistent(handle, "write", n, bulk, done, size);
+    }
+    return n;
   }
 
   private static boolean moved(ByteBuffer bulk, int from, int count) {

@@ -115,6 +115,19 @@ class TransfersTest {
   }
 
   @Test
+  void anErrorAfterSomeBytesMakesTheWriteShort() throws IOException {
+    Body fillsUp =
+        (src, offset) -> {
+          if (offset >= 106) {
+            throw Errno.ENOSPC.exception();
+          }
+          return move(src, 6);
+        };
+    assertEquals(6, write(fillsUp));
+    assertThrows(FuseException.class, () -> Transfers.write(handle(fillsUp), null, bulk, 106, 4));
+  }
+
+  @Test
   void aWriteThatTakesNothingIsAnError() {
     Exception error = assertThrows(IllegalStateException.class, () -> write((src, offset) -> 0));
     assertTrue(error.getMessage().contains("took nothing"), error.getMessage());

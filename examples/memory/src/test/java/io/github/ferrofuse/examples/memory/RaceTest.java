@@ -125,15 +125,23 @@ class RaceTest {
   @Test
   void twoThatForgetFreeOnce() throws Exception {
     long[] node = new long[1];
+    Side forgetsTen =
+        round -> {
+          for (int i = 0; i < 10; i++) {
+            client.fs.forget(node[0], 1);
+          }
+        };
     race(
         round -> {
           node[0] = make(client, "file");
           client.write(node[0], Client.bytes("x"), 0);
-          client.lookup(Client.ROOT, "file");
+          for (int i = 1; i < 20; i++) {
+            client.lookup(Client.ROOT, "file");
+          }
           client.unlink(Client.ROOT, "file");
         },
-        round -> client.fs.forget(node[0], 1),
-        round -> client.fs.forget(node[0], 1),
+        forgetsTen,
+        forgetsTen,
         round -> {
           assertEquals(99, client.statfs().freeFiles, "round " + round);
           assertEquals(100, client.statfs().freeBlocks, "round " + round);
@@ -233,7 +241,7 @@ class RaceTest {
     }
     ByteBuffer data = ByteBuffer.allocateDirect(length);
     byte[] expected = new byte[length];
-    while (writes.get() < ROUNDS) {
+    for (int reads = 0; reads < ROUNDS || writes.get() < ROUNDS; reads++) {
       assertEquals(length, file.read(Caller.ROOT, data.clear(), 100));
       Arrays.fill(expected, data.get(0));
       assertEquals(-1, ByteBuffer.wrap(expected).mismatch(data.flip()));

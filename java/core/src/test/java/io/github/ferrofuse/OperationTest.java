@@ -1,0 +1,67 @@
+package io.github.ferrofuse;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.EnumSet;
+import org.junit.jupiter.api.Test;
+
+class OperationTest {
+
+  private static class Attributes implements InodeFileSystem {
+    @Override
+    public void getattr(Request request, long node, FileHandle handle, AttrSink out) {}
+  }
+
+  private static class Files extends Attributes {
+    @Override
+    public FileHandle open(Request request, long node, int flags, OpenReply out) {
+      return null;
+    }
+
+    /** Not the interface's method: other parameters. */
+    public void unlink(String name) {}
+  }
+
+  private interface Directories extends InodeFileSystem {
+    @Override
+    default DirHandle opendir(Request request, long node, OpenReply out) {
+      return null;
+    }
+  }
+
+  private static class Both extends Files implements Directories {}
+
+  @Test
+  void whatAClassOverridesIsPresentInheritedOrNot() {
+    assertEquals(EnumSet.of(Operation.GETATTR), new Attributes().operations());
+    assertEquals(EnumSet.noneOf(Operation.class), Operation.overriddenBy(InodeFileSystem.class));
+  }
+
+  @Test
+  void openBringsTheOperationsOfHandles() {
+    assertEquals(
+        EnumSet.of(
+            Operation.GETATTR,
+            Operation.OPEN,
+            Operation.READ,
+            Operation.WRITE,
+            Operation.FLUSH,
+            Operation.FSYNC,
+            Operation.FALLOCATE,
+            Operation.RELEASE),
+        new Files().operations());
+  }
+
+  @Test
+  void anInterfacesDefaultMethodCounts() {
+    EnumSet<Operation> expected = EnumSet.copyOf(new Files().operations());
+    expected.addAll(
+        EnumSet.of(
+            Operation.OPENDIR,
+            Operation.READDIR,
+            Operation.READDIRPLUS,
+            Operation.RELEASEDIR,
+            Operation.FSYNCDIR));
+    assertEquals(expected, new Both().operations());
+  }
+}
