@@ -13,8 +13,8 @@ use crate::log::Sink;
 pub struct Config {
     /// The file system's key of the root directory.
     pub root_key: u64,
-    /// Which operations reach the handler, bit `1 << opcode`; the others are answered by the engine. FORGET, RELEASE
-    /// and RELEASEDIR always do: they end what others began. RENAME stands for RENAME2, too.
+    /// Which operations reach the handler, bit `1 << opcode`; the others are answered by the engine. RELEASE and
+    /// RELEASEDIR always do: they end what others began. RENAME stands for RENAME2, too.
     pub operations: u64,
     /// Bytes of the largest read and write, at least 4096; rounded down to whole pages, and to 128 KiB where the
     /// kernel knows no more.

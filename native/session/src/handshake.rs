@@ -23,6 +23,9 @@ const MIN_MINOR: u32 = 31;
 /// Pages of a request where `MAX_PAGES` is unknown (the kernel's `FUSE_DEFAULT_MAX_PAGES_PER_REQ`).
 const DEFAULT_MAX_PAGES: u32 = 32;
 
+/// Largest value of an extended attribute (`XATTR_SIZE_MAX` of `<linux/limits.h>`).
+const XATTR_SIZE_MAX: usize = 64 << 10;
+
 /// What kernel and engine agreed on at INIT. Plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,11 +57,11 @@ impl Granted {
         }
     }
 
-    /// Bytes of a lease's bulk region: the largest read or write, and together with the head at least the
-    /// `FUSE_MIN_READ_BUFFER` that the kernel insists on.
+    /// Bytes of a lease's bulk region: the largest read, write or xattr value. More than the `FUSE_MIN_READ_BUFFER` that
+    /// the kernel insists on.
     pub(crate) fn bulk(&self) -> usize {
         let pages = self.max_pages as usize * self.page_size as usize;
-        pages.max(self.max_write as usize).max(abi::MIN_READ_BUFFER)
+        pages.max(self.max_write as usize).max(XATTR_SIZE_MAX)
     }
 }
 
@@ -199,7 +202,6 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         | init::MAX_PAGES
         | init::ABORT_ERROR
         | init::INIT_EXT
-        | init::CACHE_SYMLINKS
         | init::SETXATTR_EXT;
     let when = |condition: bool, flags: u64| if condition { flags } else { 0 };
     asked |= when(

@@ -496,6 +496,43 @@ fn operations_that_the_file_system_lacks_never_reach_it() {
     running.stop();
 }
 
+fn open_with(flags: i32) -> OpenIn {
+    OpenIn {
+        flags: flags as u32,
+        ..OpenIn::default()
+    }
+}
+
+#[test]
+fn enosys_of_one_file_never_reaches_the_kernel_which_would_take_it_for_all() {
+    let _watchdog = Watchdog::new();
+    let mut running = Running::start(&Flat::with_files(&["a"]), 1, Config::default());
+    let node = running.lookup("a");
+    let refused = running
+        .kernel
+        .ask(Opcode::Open, node, &[bytes_of(&open_with(libc::O_DIRECT))]);
+    assert_eq!(refused.errno, libc::EOPNOTSUPP);
+    running.stop();
+}
+
+#[test]
+fn under_the_writeback_cache_files_are_opened_for_reading_too_and_without_append() {
+    let _watchdog = Watchdog::new();
+    let flags = libc::O_WRONLY | libc::O_APPEND | libc::O_NOFOLLOW;
+    for (writeback_cache, seen) in [(false, flags), (true, libc::O_RDWR | libc::O_NOFOLLOW)] {
+        let config = Config {
+            writeback_cache,
+            ..Config::default()
+        };
+        let mut running = Running::start(&Flat::with_files(&["a"]), 1, config);
+        let node = running.lookup("a");
+        let reply = running.kernel.ask(Opcode::Open, node, &[bytes_of(&open_with(flags))]);
+        assert_eq!(reply.errno, 0);
+        assert_eq!(running.flat.get(|book| book.open_flags), seen as u32);
+        running.stop();
+    }
+}
+
 #[test]
 fn what_the_engine_does_not_know_is_refused_and_the_next_request_is_served() {
     let _watchdog = Watchdog::new();

@@ -1,6 +1,8 @@
 //! Requests about open files, and the opening of files and directories.
 
-use ferrofuse_protocol::abi::{fopen, fsync, CreateIn, FsyncIn, OpenIn, OpenOut, ReadIn, ReleaseIn, WriteIn, WriteOut};
+use ferrofuse_protocol::abi::{
+    fopen, fsync, init, CreateIn, FsyncIn, OpenIn, OpenOut, ReadIn, ReleaseIn, WriteIn, WriteOut,
+};
 use ferrofuse_protocol::{Errno, Name, NodeId};
 
 use super::{forget, release_unasked, unreserve, Serving};
@@ -11,6 +13,10 @@ use crate::reply::Delivery;
 
 impl<H: Handler> Serving<'_, H> {
     pub(super) fn open(mut self, arg: &OpenIn, kind: Kind) -> Delivery {
+        let arg = &OpenIn {
+            flags: self.file_flags(arg.flags),
+            ..*arg
+        };
         let reserved = self.node().and_then(|node| {
             let (fh, slot) = self
                 .session
@@ -44,6 +50,10 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     pub(super) fn create(mut self, name: &Name, arg: &CreateIn) -> Delivery {
+        let arg = &CreateIn {
+            flags: self.file_flags(arg.flags),
+            ..*arg
+        };
         let reserved = self.node().and_then(|parent| {
             // The file's own key comes with the answer.
             let (fh, slot) = self
@@ -82,6 +92,22 @@ impl<H: Handler> Serving<'_, H> {
                 release_unasked(self.session, self.handler, &mut self.call, open, Kind::File);
                 self.reply.error(errno)
             }
+        }
+    }
+
+    /// The `open(2)` flags for the handler. Under the writeback cache the kernel reads through any handle, to fill pages
+    /// that are written in part, and places appended data itself.
+    fn file_flags(&self, flags: u32) -> u32 {
+        if self.session.granted.flags & init::WRITEBACK_CACHE == 0 {
+            return flags;
+        }
+        let [access, write_only, read_write, append] =
+            [libc::O_ACCMODE, libc::O_WRONLY, libc::O_RDWR, libc::O_APPEND].map(|flag| flag as u32);
+        let flags = flags & !append;
+        if flags & access == write_only {
+            flags & !access | read_write
+        } else {
+            flags
         }
     }
 

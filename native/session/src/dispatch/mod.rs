@@ -278,7 +278,8 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
-    /// Calls the handler; a panic is `EIO`.
+    /// Calls the handler; a panic is `EIO`. `ENOSYS` is no answer to one request: the kernel would never ask for the
+    /// operation again, for any file. What a file system does not have at all, it leaves out of `Config::operations`.
     fn upcall<T>(&mut self, call: impl FnOnce(&mut H, &mut Call<'_, H::Memory>) -> Outcome<T>) -> Outcome<T> {
         let Self {
             session,
@@ -286,7 +287,10 @@ impl<H: Handler> Serving<'_, H> {
             call: arguments,
             ..
         } = self;
-        guarded(&session.log, arguments.opcode, || call(handler, arguments))
+        match guarded(&session.log, arguments.opcode, || call(handler, arguments)) {
+            Err(Errno::ENOSYS) => Err(Errno::EOPNOTSUPP),
+            outcome => outcome,
+        }
     }
 
     /// Calls the handler for something that succeeds without saying anything.
@@ -319,6 +323,9 @@ fn forget<H: Handler>(session: &Session<H::Memory>, handler: &mut H, nodeid: Nod
 }
 
 fn forgotten<H: Handler>(session: &Session<H::Memory>, handler: &mut H, key: Key, lookups: u64) {
+    if !session.config.handles(Opcode::Forget) {
+        return;
+    }
     // A forget has no answer; a panic in it was logged.
     let _ = guarded(&session.log, Opcode::Forget, || {
         handler.forget(key, lookups);
@@ -405,6 +412,10 @@ fn release_unasked<H: Handler>(
     Open { key, slot }: Open,
     kind: Kind,
 ) {
+    call.opcode = match kind {
+        Kind::File => Opcode::Release,
+        Kind::Directory => Opcode::Releasedir,
+    };
     // Nobody hears how it went.
     let _ = guarded(&session.log, call.opcode, || match kind {
         Kind::File => handler.release(call, key, slot),
@@ -420,15 +431,10 @@ pub(crate) fn finish<H: Handler>(session: &Session<H::Memory>, handler: &mut H, 
         match session.leases.take(handler, device) {
             Ok(mut lease) => {
                 for (open, kind) in leftovers {
-                    let opcode = if kind == Kind::File {
-                        Opcode::Release
-                    } else {
-                        Opcode::Releasedir
-                    };
                     let memory = lease.memory();
                     let mut call = Call {
                         unique: 0,
-                        opcode,
+                        opcode: Opcode::Release,
                         caller: Caller::default(),
                         memory,
                     };

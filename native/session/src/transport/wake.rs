@@ -65,10 +65,15 @@ impl Waker {
 
 const READY: u64 = 1;
 
+/// Of the workers that sleep on the same descriptor, one wakes for one request.
+const EXCLUSIVE: libc::c_int = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
+
 /// One worker's side.
 #[derive(Debug)]
 pub(crate) struct Waiter<'a> {
     epoll: OwnedFd,
+    /// The worker's channel, which outlives the waiter: the worker owns both.
+    device: RawFd,
     waker: &'a Waker,
 }
 
@@ -79,13 +84,30 @@ impl<'a> Waiter<'a> {
         let raw = checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: `raw` was just opened and nobody else knows it.
         let epoll = unsafe { OwnedFd::from_raw_fd(raw) };
-        let waiter = Self { epoll, waker };
-        // EPOLLEXCLUSIVE: of the workers that sleep on the same descriptor, one wakes for one request.
-        let exclusive = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
-        waiter.add(channel.as_raw_fd(), exclusive, 0)?;
-        waiter.add(waker.ready.0.as_raw_fd(), exclusive, READY)?;
+        let device = channel.as_raw_fd();
+        let waiter = Self { epoll, device, waker };
+        waiter.add(device, EXCLUSIVE, 0)?;
+        waiter.add(waker.ready.0.as_raw_fd(), EXCLUSIVE, READY)?;
         waiter.add(waker.stop.0.as_raw_fd(), libc::EPOLLIN, 0)?;
         Ok(waiter)
+    }
+
+    /// Goes to the end of the kernel's queue of sleepers, so that workers take turns. An exclusive entry keeps its place
+    /// otherwise, and one and the same worker would serve whenever it is free: the scheduler leaves it on the processor
+    /// where it slept, and a lone client on another one then pays two wake-ups across processors for each request. Of
+    /// workers that take turns, those beside the client soon are the ones that run.
+    fn queue_last(&self) -> io::Result<()> {
+        // SAFETY: removing takes no event.
+        checked(unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                self.device,
+                std::ptr::null_mut(),
+            )
+        })?;
+        // What has arrived meanwhile is seen when the entry is added.
+        self.add(self.device, EXCLUSIVE, 0)
     }
 
     fn add(&self, fd: RawFd, events: libc::c_int, id: u64) -> io::Result<()> {
@@ -100,6 +122,7 @@ impl<'a> Waiter<'a> {
 
     /// Sleeps until there may be something to do.
     pub(crate) fn wait(&self) -> io::Result<()> {
+        self.queue_last()?;
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 3];
         let room = events.len() as libc::c_int;
         // SAFETY: room for `room` events, which outlive the call.

@@ -74,6 +74,8 @@ pub(crate) struct Book {
     pub(crate) open: HashMap<u32, u64>,
     /// Names of the calls on handles, in the order in which they ran.
     pub(crate) calls: Vec<&'static str>,
+    /// Of the last open.
+    pub(crate) open_flags: u32,
     /// Of the last lookup.
     pub(crate) caller: Caller,
     /// How many calls are inside `read` or `write`.
@@ -362,6 +364,10 @@ impl Handler for Door {
         if arg.flags & libc::O_TRUNC as u32 != 0 {
             return Err(Errno::ETXTBSY);
         }
+        if arg.flags & libc::O_DIRECT as u32 != 0 {
+            return Err(Errno::ENOSYS);
+        }
+        self.0.change(|book| book.open_flags = arg.flags);
         Ok(self.opened(node.0, slot))
     }
 
