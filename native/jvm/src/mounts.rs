@@ -94,8 +94,12 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
 pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
     let Some(mounted) = find(number) else { return Ok(()) };
     // SAFETY: used in this call only, which `env` outlives.
-    mounted.session.serve(&mut unsafe { mounted.handler(env) })?;
-    Ok(())
+    let served = mounted.session.serve(&mut unsafe { mounted.handler(env) });
+    // From here on its number may be another mount's; an aborted one is there still, to be unmounted.
+    if mounted.session.unmounted() {
+        mounted.mount.ended();
+    }
+    Ok(served?)
 }
 
 /// Releases what is still open, and tells the file system that this was all.

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use ferrofuse_protocol::abi::{self, InHeader, WriteIn};
-use ferrofuse_protocol::{Errno, Opcode};
+use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
 use crate::handler::{Handler, Memory};
@@ -101,14 +101,6 @@ impl<M: Memory> Lease<M> {
     /// The message's header, if the message is long enough to have one.
     pub(crate) fn header(&self) -> Option<&InHeader> {
         abi::read_from(&self.head.0[..self.len.min(SPLIT)])
-    }
-
-    /// Answers that the request failed.
-    pub(crate) fn fail(&mut self, errno: Errno) {
-        if let Some(unique) = self.unanswered.take() {
-            // The reply of a request that nobody waits for any more hands nothing out.
-            let _ = Reply::new(&self.channel, unique).error(errno);
-        }
     }
 
     /// The bulk memory of a lease without a message.
@@ -214,9 +206,7 @@ impl<M: Memory> Leases<M> {
     where
         H: Handler<Memory = M>,
     {
-        let pooled = self.free.lock().pop();
-        if let Some(mut lease) = pooled {
-            lease.channel = Arc::clone(channel);
+        if let Some(lease) = self.take_pooled(channel) {
             return Ok(lease);
         }
         let memory = handler.lease(self.bulk)?;
@@ -227,6 +217,13 @@ impl<M: Memory> Leases<M> {
             ));
         }
         Ok(Lease::new(memory, Arc::clone(channel)))
+    }
+
+    /// As `take`, without asking for memory.
+    pub(crate) fn take_pooled(&self, channel: &Arc<Channel>) -> Option<Lease<M>> {
+        let mut lease = self.free.lock().pop()?;
+        lease.channel = Arc::clone(channel);
+        Some(lease)
     }
 
     pub(crate) fn put(&self, lease: Lease<M>) {

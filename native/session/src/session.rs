@@ -45,14 +45,23 @@ pub struct Session<M: Memory> {
     ready_len: AtomicUsize,
     /// No worker receives any more: stopped, or the connection is over.
     over: AtomicBool,
-    /// The kernel ended the connection.
-    disconnected: AtomicBool,
+    /// How the kernel ended the connection.
+    end: Mutex<Option<End>>,
     workers: Mutex<Workers>,
     left: Condvar,
 }
 
 /// A request that waited, and the pass that admits it; without one it finds its handle gone.
 pub(crate) type Waiting<M> = (Lease<M>, Option<Pass>);
+
+/// How the kernel ended the connection. What says more is greater: workers may see different ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// Aborted, or the peer closed it: the mount may be in the tree still, dead.
+    Aborted,
+    /// ENODEV, or DESTROY: nothing is mounted any more.
+    Unmounted,
+}
 
 struct Workers {
     alive: usize,
@@ -94,7 +103,7 @@ impl<M: Memory> Session<M> {
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
             over: AtomicBool::new(false),
-            disconnected: AtomicBool::new(false),
+            end: Mutex::default(),
             workers: Mutex::new(Workers {
                 alive: 0,
                 device: Some(Arc::new(device)),
@@ -152,16 +161,25 @@ impl<M: Memory> Session<M> {
         self.left.notify_all();
     }
 
-    /// The kernel has ended the connection: unmounted, aborted, or DESTROY.
-    pub(crate) fn disconnect(&self) {
-        self.disconnected.store(true, Ordering::SeqCst);
+    /// The kernel has ended the connection.
+    pub(crate) fn disconnect(&self, how: End) {
+        {
+            let mut end = self.end.lock();
+            *end = (*end).max(Some(how));
+        }
         self.stop();
     }
 
     /// Whether it was the kernel that ended the connection: the mount is gone, or aborted. Meaningful once the session
     /// has [ended](Session::ended).
     pub fn disconnected(&self) -> bool {
-        self.disconnected.load(Ordering::SeqCst)
+        self.end.lock().is_some()
+    }
+
+    /// Whether the kernel ended the connection because the mount is gone. `false` for an aborted one, which stays in the
+    /// tree until somebody unmounts it. Meaningful once a worker has returned.
+    pub fn unmounted(&self) -> bool {
+        *self.end.lock() == Some(End::Unmounted)
     }
 
     /// Whether the session was stopped or its connection ended, and all workers have returned.

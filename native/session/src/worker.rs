@@ -3,9 +3,10 @@
 //! Runs on a thread of the caller of [`Session::serve`](crate::Session::serve). Owns no state that outlives it but
 //! requests that it parked.
 
+use std::io;
 use std::sync::Arc;
-
-use ferrofuse_protocol::Errno;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::dispatch::{self, Verdict};
 use crate::error::{Error, ErrorKind};
@@ -14,7 +15,7 @@ use crate::handler::Handler;
 use crate::in_flight::Station;
 use crate::lease::Lease;
 use crate::log::Level;
-use crate::session::{Session, Waiting};
+use crate::session::{End, Session, Waiting};
 use crate::transport::{Channel, Received, Waiter};
 
 pub(crate) struct Worker<'s, H: Handler> {
@@ -25,7 +26,15 @@ pub(crate) struct Worker<'s, H: Handler> {
     station: Arc<Station>,
     /// What the next request is received into. Always there when a request is parked, so that the worker goes on.
     spare: Option<Lease<H::Memory>>,
+    /// When memory for a lease could last not be had.
+    no_memory_since: Option<Instant>,
 }
+
+/// Between two looks whether a request that can't be parked may run.
+const WITHOUT_MEMORY: Duration = Duration::from_millis(2);
+
+/// Between two attempts to get memory.
+const MEMORY_RETRY: Duration = Duration::from_secs(1);
 
 impl<'s, H: Handler> Worker<'s, H> {
     pub(crate) fn new(
@@ -55,6 +64,7 @@ impl<'s, H: Handler> Worker<'s, H> {
             waiter,
             station,
             spare: None,
+            no_memory_since: None,
         };
         let lease = worker.lease()?;
         worker.spare = Some(lease);
@@ -84,7 +94,16 @@ impl<'s, H: Handler> Worker<'s, H> {
                 }
                 Received::Ended => {
                     self.spare = Some(lease);
-                    self.session.disconnect();
+                    self.session.disconnect(End::Unmounted);
+                }
+                Received::Failed(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    self.spare = Some(lease);
+                    self.session.disconnect(End::Aborted);
                 }
                 Received::Failed(error) => {
                     self.spare = Some(lease);
@@ -132,17 +151,21 @@ impl<'s, H: Handler> Worker<'s, H> {
                     self.finished(lease);
                     next = pass.and_then(|pass| self.leave(pass));
                 }
-                Verdict::Wait(fh, access) => {
-                    let Some(lease) = self.set_aside(lease) else { return };
+                Verdict::Wait(fh, access) if self.has_spare() => {
                     match self.session.gate.park(fh, access, lease) {
                         Parked::Waits => self.station.idle(),
                         Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
                         Parked::Closed(lease) => next = Some((lease, None)),
                     }
                 }
+                Verdict::Wait(..) => {
+                    // Without a lease to go on with, the worker waits in the request's place: slow, but nothing is lost.
+                    thread::sleep(WITHOUT_MEMORY);
+                    next = Some((lease, None));
+                }
                 Verdict::Destroyed => {
                     self.finished(lease);
-                    self.session.disconnect();
+                    self.session.disconnect(End::Unmounted);
                 }
             }
         }
@@ -165,23 +188,26 @@ impl<'s, H: Handler> Worker<'s, H> {
         self.session.leave(pass)
     }
 
-    /// Makes sure that there is another lease to go on with while this one waits. Without memory for one the request
-    /// fails instead.
-    fn set_aside(&mut self, mut lease: Lease<H::Memory>) -> Option<Lease<H::Memory>> {
-        if self.spare.is_none() {
-            match self.session.leases.take(self.handler, &self.channel) {
-                Ok(spare) => self.spare = Some(spare),
-                Err(error) => {
-                    self.session
-                        .log
-                        .line(Level::Error, "no memory to park a request", 0, format_args!("{error}"));
-                    lease.fail(Errno::ENOMEM);
-                    self.finished(lease);
-                    return None;
-                }
+    /// Makes sure that there is a lease to go on with when a request is parked. After a failure, memory is asked for
+    /// again only when a while has passed: a handler may try hard, and long.
+    fn has_spare(&mut self) -> bool {
+        if self.spare.is_some() {
+            return true;
+        }
+        if self.no_memory_since.is_some_and(|since| since.elapsed() < MEMORY_RETRY) {
+            self.spare = self.session.leases.take_pooled(&self.channel);
+            return self.spare.is_some();
+        }
+        match self.session.leases.take(self.handler, &self.channel) {
+            Ok(spare) => self.spare = Some(spare),
+            Err(error) => {
+                self.no_memory_since = Some(Instant::now());
+                self.session
+                    .log
+                    .line(Level::Warn, "no memory to park a request", 0, format_args!("{error}"));
             }
         }
-        Some(lease)
+        self.spare.is_some()
     }
 }
 

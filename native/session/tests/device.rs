@@ -95,7 +95,7 @@ impl Mounted {
         for worker in self.workers {
             worker.join().unwrap();
         }
-        assert!(self.session.disconnected());
+        assert!(self.session.disconnected() && self.session.unmounted());
         assert!(self.session.finish(&mut Door(Arc::clone(&self.flat))));
         self.flat
             .get(|book| assert_eq!((book.open.len(), book.destroyed), (0, 1)));
@@ -199,6 +199,29 @@ fn many_threads_read_and_write_through_shared_and_cloned_descriptors() {
             });
             mounted.unmount();
         }
+    });
+}
+
+#[test]
+fn an_aborted_session_does_not_claim_to_be_unmounted() {
+    isolated(|| {
+        // Fails where it is mounted already.
+        let fusectl = ["-t", "fusectl", "none", "/sys/fs/fuse/connections"];
+        Command::new("mount")
+            .args(fusectl)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        let mounted = Mounted::new(Flat::with_files(&["a"]), 2, Config::default());
+        let switch = format!("/sys/fs/fuse/connections/{}/abort", mounted.mount.connection());
+        fs::write(switch, "1").unwrap();
+        assert!(mounted.session.wait_ended(Instant::now() + Duration::from_secs(10)));
+        assert!(mounted.session.disconnected() && !mounted.session.unmounted());
+        assert!(mounted.session.finish(&mut Door(Arc::clone(&mounted.flat))));
+        let dead = fs::metadata(&mounted.point).unwrap_err();
+        assert_eq!(dead.raw_os_error(), Some(libc::ENOTCONN));
+        drop(mounted.mount);
+        fs::remove_dir(&mounted.point).unwrap();
     });
 }
 

@@ -19,8 +19,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use error::{MountError, MountErrorKind};
@@ -128,7 +127,11 @@ pub struct Mount {
     ended: AtomicBool,
     /// The connection was cut by [`Mount::abort`].
     aborted: AtomicBool,
+    /// Held during an attempt to unmount, for what is looked at and what is unmounted by its path must be the same.
+    /// Free while a caller waits for the next attempt.
     state: Mutex<State>,
+    /// There is a verdict.
+    over: Condvar,
 }
 
 #[derive(Debug)]
@@ -167,6 +170,7 @@ pub fn mount(spec: &MountSpec) -> Result<(OwnedFd, Mount), MountError> {
         ended: AtomicBool::new(false),
         aborted: AtomicBool::new(false),
         state,
+        over: Condvar::new(),
     };
     Ok((device, mount))
 }
@@ -250,28 +254,24 @@ impl Mount {
     }
 
     /// To be called when the device answers ENODEV: the mount is gone, whoever unmounted it. From then on nothing is
-    /// unmounted or aborted, whatever the kernel's reused numbers name by then.
+    /// aborted or unmounted, whatever the kernel's reused numbers name by then. Where its number is never reused (Linux
+    /// 6.8), the tree still has the last word: a forced unmount of a busy mount (`umount -f`) gives ENODEV, too, and
+    /// leaves a dead mount behind.
     pub fn ended(&self) {
         self.ended.store(true, Ordering::Release);
     }
 
     /// Unmounts: at once if nobody uses it, else as soon as that is so, and at the `deadline` at the latest takes it
-    /// out of the tree, with what is mounted inside it, and leaves it to its users. Only what [`mount`] has made is ever unmounted. Callable from
-    /// several threads; who comes later waits and gets the first one's verdict. Never from a thread that serves
-    /// requests: with dirty data in the kernel's cache it waits for the writes to be answered, and only
+    /// out of the tree, with what is mounted inside it, and leaves it to its users. Only what [`mount`] has made is ever
+    /// unmounted. Callable from several threads: the earliest deadline counts, and all get the one verdict. Never from a
+    /// thread that serves requests: with dirty data in the kernel's cache it waits for the writes to be answered, and only
     /// [`Mount::abort`] ends that.
     ///
     /// # Errors
     /// `Covered` when another mount is on top of it at the deadline; `Refused` when the kernel or `fusermount3`
     /// doesn't let us. It is still mounted then, and the call can be repeated.
     pub fn unmount(&self, deadline: Duration) -> Result<Unmounted, MountError> {
-        let mut state = self.lock();
-        if let Some(verdict) = state.verdict {
-            return Ok(verdict);
-        }
-        let verdict = self.take_down(Instant::now() + deadline)?;
-        state.end(verdict);
-        Ok(verdict)
+        self.take_down(Instant::now() + deadline)
     }
 
     /// Cuts the connection, so that everybody who waits for an answer gets an error, and takes the mount out of the
@@ -281,14 +281,8 @@ impl Mount {
     /// When the connection can't be cut; the mount is as it was. Closing every descriptor of the device cuts it, too.
     pub fn abort(&self) -> Result<(), MountError> {
         self.cut()?;
-        let mut state = self.lock();
-        match state.verdict {
-            Some(Unmounted::Detached) => state.verdict = Some(Unmounted::Aborted),
-            Some(_) => {}
-            None => {
-                let verdict = self.take_down(Instant::now())?;
-                state.end(verdict);
-            }
+        if self.take_down(Instant::now())? == Unmounted::Detached {
+            self.lock().verdict = Some(Unmounted::Aborted);
         }
         Ok(())
     }
@@ -298,34 +292,55 @@ impl Mount {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Attempts until there is a verdict, this caller's or another's, or `until` is over.
     fn take_down(&self, until: Instant) -> Result<Unmounted, MountError> {
-        let aborted = || self.aborted.load(Ordering::Acquire);
-        let done = |verdict| Ok(if aborted() { Unmounted::Aborted } else { verdict });
         let mut pause = BACK_OFF.0;
+        let mut state = self.lock();
         loop {
-            let last = aborted() || Instant::now() >= until;
-            let obstacle = match self.standing()? {
-                Standing::Gone => return done(Unmounted::Clean),
-                Standing::Covered => self.covered(),
-                Standing::Top(point) => match detach(&point, false) {
-                    Ok(()) => return done(Unmounted::Clean),
-                    // The tree may have changed since it was looked at.
-                    Err(error) => match self.standing()? {
-                        Standing::Gone => return done(Unmounted::Clean),
-                        Standing::Covered => self.covered(),
-                        Standing::Top(point) if last && error.kind() == MountErrorKind::Busy => {
-                            detach(&point, true)?;
-                            return done(Unmounted::Detached);
-                        }
-                        Standing::Top(_) => error,
-                    },
-                },
-            };
-            if last || obstacle.kind() == MountErrorKind::Refused {
-                return Err(obstacle);
+            if let Some(verdict) = state.verdict {
+                return Ok(verdict);
             }
-            thread::sleep(pause.min(until.saturating_duration_since(Instant::now())));
+            let last = self.aborted.load(Ordering::Acquire) || Instant::now() >= until;
+            match self.attempt(last) {
+                Ok(verdict) => {
+                    state.end(verdict);
+                    self.over.notify_all();
+                    return Ok(verdict);
+                }
+                Err(obstacle) if last || obstacle.kind() == MountErrorKind::Refused => return Err(obstacle),
+                Err(_) => {}
+            }
+            let rest = pause.min(until.saturating_duration_since(Instant::now()));
+            // Whoever can't wait takes the lock now and makes the last attempt itself.
+            let woken = self.over.wait_timeout(state, rest);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
             pause = (pause * 2).min(BACK_OFF.1);
+        }
+    }
+
+    /// Unmounts if nobody uses it, lazily if this is the last attempt. An error tells what was in the way.
+    fn attempt(&self, last: bool) -> Result<Unmounted, MountError> {
+        let done = |verdict| {
+            let aborted = self.aborted.load(Ordering::Acquire);
+            Ok(if aborted { Unmounted::Aborted } else { verdict })
+        };
+        let point = match self.standing()? {
+            Standing::Gone => return done(Unmounted::Clean),
+            Standing::Covered => return Err(self.covered()),
+            Standing::Top(point) => point,
+        };
+        let Err(error) = detach(&point, false) else {
+            return done(Unmounted::Clean);
+        };
+        // The tree may have changed since it was looked at.
+        match self.standing()? {
+            Standing::Gone => done(Unmounted::Clean),
+            Standing::Covered => Err(self.covered()),
+            Standing::Top(point) if last && error.kind() == MountErrorKind::Busy => {
+                detach(&point, true)?;
+                done(Unmounted::Detached)
+            }
+            Standing::Top(_) => Err(error),
         }
     }
 
@@ -338,7 +353,7 @@ impl Mount {
     }
 
     fn standing(&self) -> Result<Standing, MountError> {
-        if self.ended.load(Ordering::Acquire) {
+        if self.ended.load(Ordering::Acquire) && !self.id.is_unique() {
             return Ok(Standing::Gone);
         }
         let entry = table::find(self.id.id).map_err(|error| MountError::no_table(&error))?;
@@ -425,4 +440,34 @@ fn detach(point: &Path, lazy: bool) -> Result<(), MountError> {
 /// The directory exists and is empty where fusectl isn't mounted, so its own file system tells.
 fn fusectl_is_mounted() -> bool {
     table::read().is_ok_and(|table| table.iter().any(|entry| entry.fs_type == "fusectl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::ManuallyDrop;
+
+    #[test]
+    fn what_has_ended_is_gone_whatever_a_reused_number_names() {
+        let id = Place::open(Path::new("/proc")).expect("/proc is mounted").mount;
+        // Never dropped: it would unmount.
+        let mount = ManuallyDrop::new(Mount {
+            point: "/proc".into(),
+            how: How::Direct,
+            id: id.without_unique(),
+            ended: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            state: Mutex::new(State {
+                verdict: None,
+                watcher: None,
+            }),
+            over: Condvar::new(),
+        });
+        let standing = || mount.standing().expect("the table can be read");
+        assert!(matches!(standing(), Standing::Top(_)));
+        mount.ended();
+        assert!(matches!(standing(), Standing::Gone));
+        mount.cut().expect("nothing to do");
+        assert!(!mount.aborted.load(Ordering::Acquire));
+    }
 }

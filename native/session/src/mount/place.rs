@@ -29,6 +29,19 @@ pub(super) struct MountId {
     pub(super) device: (u32, u32),
 }
 
+impl MountId {
+    /// No other mount ever compares equal.
+    pub(super) fn is_unique(&self) -> bool {
+        self.unique.is_some()
+    }
+
+    /// As a kernel before 6.8 tells it.
+    #[cfg(test)]
+    pub(super) fn without_unique(self) -> Self {
+        MountId { unique: None, ..self }
+    }
+}
+
 impl PartialEq for MountId {
     fn eq(&self, other: &Self) -> bool {
         match (self.unique, other.unique) {

@@ -11,9 +11,10 @@ pub(crate) enum Received {
     Message(usize),
     /// Nothing now.
     Empty,
-    /// The connection is over: unmounted, aborted, or the peer closed it.
+    /// The connection is over: unmounted.
     Ended,
-    /// Something that reading the device doesn't do.
+    /// The connection is over, but the mount may still be there: aborted (`ECONNABORTED`), or the peer closed it
+    /// (`ECONNRESET`). Or something that reading the device doesn't do.
     Failed(io::Error),
 }
 
@@ -107,7 +108,7 @@ impl Channel {
             let got = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
             match usize::try_from(got) {
                 // A device never says so; a socket whose peer has closed it does.
-                Ok(0) => return Received::Ended,
+                Ok(0) => return Received::Failed(io::Error::from_raw_os_error(libc::ECONNRESET)),
                 Ok(len) => return Received::Message(len),
                 Err(_) => {}
             }
@@ -116,7 +117,7 @@ impl Channel {
                 // ENOENT: the request was taken back between its announcement and the read.
                 Some(libc::EINTR | libc::ENOENT) => {}
                 Some(libc::EAGAIN) => return Received::Empty,
-                Some(libc::ENODEV | libc::ECONNABORTED | libc::ECONNRESET) => return Received::Ended,
+                Some(libc::ENODEV) => return Received::Ended,
                 _ => return Received::Failed(error),
             }
         }

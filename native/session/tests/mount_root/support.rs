@@ -246,6 +246,20 @@ pub(crate) fn umount(point: &Path) {
     assert_eq!(outcome, 0, "umount {point:?}: {}", io::Error::last_os_error());
 }
 
+/// Cuts the connection of a busy mount, as `umount -f` does; it stays in the tree.
+pub(crate) fn force(point: &Path) {
+    // SAFETY: a C string that outlives the call.
+    let outcome = unsafe { libc::umount2(c_string(point).as_ptr(), libc::MNT_FORCE | libc::UMOUNT_NOFOLLOW) };
+    assert_eq!((outcome, io::Error::last_os_error().raw_os_error()), (-1, Some(libc::EBUSY)));
+}
+
+/// Whether the running kernel is of this version or later.
+pub(crate) fn kernel_since(major: u32, minor: u32) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
+    let mut numbers = release.split(['.', '-', '\n']).map_while(|number| number.parse().ok());
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+}
+
 fn c_string(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).expect("no NUL")
 }
