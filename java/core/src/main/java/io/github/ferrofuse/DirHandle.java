@@ -19,7 +19,8 @@ public interface DirHandle {
    * @param request who asks
    * @param cookie 0 for the beginning, otherwise one that an earlier entry was added with
    * @param out takes the entries; adding none says that the directory ends here
-   * @throws IOException EIO ...
+   * @throws IOException EIO ...; entries that were added before are handed out nevertheless, and
+   *     the application sees the error if the next read, behind them, throws it again
    */
   void read(Request request, long cookie, DirSink out) throws IOException;
 

@@ -30,13 +30,15 @@ public interface DirSink {
    * Adds an entry.
    *
    * @param name one path component
-   * @param node the file's number, not 0 if {@link #entry} was called for it
+   * @param node the file's number, not 0 if {@link #entry} was called for it; an application sees 0
+   *     as inode number 0xffffffff, because readdir(3) hides entries whose number is 0
    * @param type its type
-   * @param nextCookie where reading goes on after this entry; not 0, and not the cookie of any
+   * @param nextCookie where reading goes on after this entry; positive, and not the cookie of any
    *     other entry
    * @return false if it did not fit: it was not added, its attributes were not counted, and reading
    *     will go on with it
-   * @throws IllegalArgumentException if the name is empty or has a '/' or NUL, or the cookie is 0
+   * @throws IllegalArgumentException if the name is empty or has a '/' or NUL, or the cookie is not
+   *     positive
    */
   boolean add(Name name, long node, FileType type, long nextCookie);
 }

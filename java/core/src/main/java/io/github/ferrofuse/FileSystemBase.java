@@ -9,6 +9,9 @@ import java.util.Set;
  *
  * <p>Methods of this interface are called once per mount; {@link #init} before the first request,
  * {@link #destroy} after the last one and after the last {@code release}.
+ *
+ * <p>A program that accesses its own mount from inside the same JVM can deadlock or be hard to
+ * kill: see {@link FuseMount}.
  */
 public interface FileSystemBase {
 

@@ -46,12 +46,13 @@ public final class Fuse {
               + fs.getClass().getName()
               + " does not check permissions, so add default_permissions");
     }
-    if (fs.root() == 0) {
+    long root = fs.root();
+    if (root == 0) {
       throw new IllegalArgumentException(
           fs.getClass().getName() + ".root() is 0, which stands for no node: choose another one");
     }
     Path point = MountPoints.resolve(directory);
-    byte[] settings = Settings.encode(point, fs.root(), fs.operations(), options);
+    byte[] settings = Settings.encode(point, root, fs.operations(), options);
     Native.load();
     Door door = new Door(fs, options);
     return FuseMount.start(mount(door, settings, point), fs, point, options);
@@ -60,7 +61,7 @@ public final class Fuse {
   private static long mount(Door door, byte[] settings, Path point) throws IOException {
     try {
       return Native.mount(door, settings);
-    } catch (IOException e) {
+    } catch (Throwable e) {
       door.destroy();
       Throwable refusal = door.refusal();
       if (refusal == null) {

@@ -20,6 +20,11 @@ import org.slf4j.LoggerFactory;
  * unmounted from outside ({@code umount}, {@code fusermount3 -u}).
  *
  * <p>Safe for threads. May be used from inside the file system, too: see {@link #unmount}.
+ *
+ * <p>A program that accesses its own mount from inside the same JVM can deadlock: its request needs
+ * a worker, and all of them may be busy, maybe waiting for the thread that asks. And a JVM that is
+ * killed while a request of its own is being served can't be reaped until the connection is
+ * aborted. Where that matters, access a mount from another process.
  */
 public final class FuseMount implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FuseMount.class);
@@ -28,7 +33,7 @@ public final class FuseMount implements AutoCloseable {
 
   /** How a mount came off. */
   public enum Unmount {
-    /** Nobody used it any more. Every request was answered. */
+    /** Nobody used it any more: the mount is gone. Every request was answered. */
     CLEAN,
     /**
      * It is out of the directory tree; those who still have files open in it are served until they
@@ -64,10 +69,10 @@ public final class FuseMount implements AutoCloseable {
       OpenMounts.add(started.atShutdown);
       started.startWorkers(options);
     } catch (IllegalStateException | OutOfMemoryError e) {
-      started.leave();
       throw new IOException("can't serve " + point + ": " + e.getMessage(), e);
+    } finally {
+      started.leave();
     }
-    started.leave();
     return started;
   }
 
@@ -81,12 +86,12 @@ public final class FuseMount implements AutoCloseable {
       running.incrementAndGet();
       try {
         worker.start();
-      } catch (OutOfMemoryError e) {
+      } catch (Throwable thrown) {
         running.decrementAndGet();
         if (i == 0) {
-          throw e;
+          throw thrown;
         }
-        LOG.warn("{}: served by {} threads instead of {}: {}", point, i, options.threads(), e);
+        LOG.warn("{}: served by {} threads instead of {}", point, i, options.threads(), thrown);
         return;
       }
     }
@@ -154,8 +159,10 @@ public final class FuseMount implements AutoCloseable {
 
   /**
    * Unmounts: as soon as nobody uses it, and at the deadline at the latest by taking it out of the
-   * tree. After a clean unmount the file system was destroyed when this returns, unless another
-   * mount name space still has the mount. Does nothing to a mount that has ended.
+   * tree. {@link Unmount#CLEAN} says that the mount is gone. As a rule the file system was
+   * destroyed then, too; but releases and {@code destroy} may still be running if they take longer
+   * than the deadline, or come later if another mount name space still has the mount: {@link #join}
+   * waits for them. Does nothing to a mount that has ended.
    *
    * <p>Called by a handler of this very mount, it leaves the work to another thread, which begins
    * at once, and returns {@link Unmount#DETACHED}: the request that the handler serves has to be

@@ -27,9 +27,12 @@ import java.nio.ByteBuffer;
  *
  * <p><b>Errors.</b> Throw {@code Errno.ENOENT.exception()} to answer with that errno. Other
  * exceptions become the errno that fits them, as {@link FuseException#errnoOf} documents, in the
- * end {@code EIO}. A method that throws must not have handed anything out: its sinks are ignored.
+ * end {@code EIO}. A method that throws must not have handed anything out: its sinks are ignored,
+ * except in {@link DirHandle#read}. {@code ENOSYS} reaches the application as {@code EOPNOTSUPP},
+ * because the kernel would take it for the whole mount and never ask again.
  *
- * <p>Every operation has a default, which means "not there": see {@link #operations()}.
+ * <p>Every operation has a default, which throws {@code EOPNOTSUPP}. Operations that are absent
+ * altogether are declared by {@link #operations()}.
  */
 public interface InodeFileSystem extends FileSystemBase {
 
@@ -55,7 +58,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default boolean lookup(Request request, long parent, Name name, EntrySink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -72,13 +75,14 @@ public interface InodeFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param node the node
-   * @param handle the open file through which they are asked, or null
+   * @param handle the open file through which they are asked, or null; may be in use on another
+   *     thread at the same time, whatever its {@link FileHandle#concurrency}
    * @param out takes the attributes
    * @throws IOException ESTALE, EIO ...
    */
   default void getattr(Request request, long node, FileHandle handle, AttrSink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -95,7 +99,7 @@ public interface InodeFileSystem extends FileSystemBase {
   default void setattr(
       Request request, long node, FileHandle handle, AttrChange change, AttrSink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -107,7 +111,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EINVAL if the node is no symbolic link
    */
   default void readlink(Request request, long node, ByteBuffer out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -122,7 +126,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default void symlink(Request request, long parent, Name name, Name target, EntrySink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -138,7 +142,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default void mknod(Request request, long parent, Name name, int mode, int rdev, EntrySink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -153,7 +157,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default void mkdir(Request request, long parent, Name name, int mode, EntrySink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -165,7 +169,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENOENT, EISDIR, EACCES ...
    */
   default void unlink(Request request, long parent, Name name) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -177,7 +181,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENOENT, ENOTDIR, ENOTEMPTY ...
    */
   default void rmdir(Request request, long parent, Name name) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /** {@code flags} of {@link #rename}: fail with EEXIST if the new name exists. */
@@ -203,7 +207,7 @@ public interface InodeFileSystem extends FileSystemBase {
   default void rename(
       Request request, long parent, Name name, long newParent, Name newName, int flags)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -218,7 +222,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default void link(Request request, long node, long newParent, Name newName, EntrySink out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -234,7 +238,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EACCES, EISDIR, ETXTBSY ...
    */
   default FileHandle open(Request request, long node, int flags, OpenReply out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -254,7 +258,7 @@ public interface InodeFileSystem extends FileSystemBase {
   default FileHandle create(
       Request request, long parent, Name name, int mode, int flags, EntrySink entry, OpenReply out)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -267,7 +271,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENOTDIR, EACCES ...
    */
   default DirHandle opendir(Request request, long node, OpenReply out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -279,7 +283,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EIO ...
    */
   default void statfs(Request request, long node, StatfsSink out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /** {@code flags} of {@link #setxattr}: fail with EEXIST if the attribute exists. */
@@ -300,7 +304,7 @@ public interface InodeFileSystem extends FileSystemBase {
    */
   default void setxattr(Request request, long node, Name name, ByteBuffer value, int flags)
       throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -315,7 +319,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENODATA, EOPNOTSUPP ...
    */
   default int getxattr(Request request, long node, Name name, ByteBuffer out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -327,7 +331,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EOPNOTSUPP ...
    */
   default void listxattr(Request request, long node, XattrSink out) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -339,7 +343,7 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENODATA, EPERM ...
    */
   default void removexattr(Request request, long node, Name name) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 
   /**
@@ -352,6 +356,6 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EACCES if it may not
    */
   default void access(Request request, long node, int mask) throws IOException {
-    throw Errno.ENOSYS.exception();
+    throw Errno.EOPNOTSUPP.exception();
   }
 }

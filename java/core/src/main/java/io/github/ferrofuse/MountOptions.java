@@ -123,7 +123,10 @@ public final class MountOptions {
     return set.allowOther;
   }
 
-  /** {@return whether root gets in besides the mounting user} */
+  /**
+   * {@return whether root gets in besides the mounting user; see {@link Builder#allowRoot} for what
+   * others get from the cache}
+   */
   public boolean allowRoot() {
     return set.allowRoot;
   }
@@ -363,6 +366,10 @@ public final class MountOptions {
     /**
      * Lets root in besides the mounting user. Excludes {@link #allowOther}.
      *
+     * <p>The kernel lets everybody in, and the engine refuses the requests of others. What the
+     * kernel has cached (names and attributes) it serves to them without a request; {@link
+     * #defaultPermissions} makes it check the mode at least.
+     *
      * @param on whether to
      * @return this
      */
@@ -517,7 +524,9 @@ public final class MountOptions {
     }
 
     /**
-     * Lets the kernel gather writes and send them later.
+     * Lets the kernel gather writes and send them later. It then has to read around a write that
+     * covers part of a page, and finds the end of the file for O_APPEND itself: {@code open} and
+     * {@code create} get O_RDWR in place of O_WRONLY, and no O_APPEND.
      *
      * @param on whether to
      * @return this

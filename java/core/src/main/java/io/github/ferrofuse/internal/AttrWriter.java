@@ -69,6 +69,11 @@ final class AttrWriter implements AttrSink {
     }
   }
 
+  /** The type that the file system gave. */
+  FileType type() {
+    return FileType.ofMode(page.getInt(attr + Layout.ATTR_MODE));
+  }
+
   long ino() {
     return page.getLong(attr + Layout.ATTR_INO);
   }

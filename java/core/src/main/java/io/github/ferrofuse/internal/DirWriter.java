@@ -13,6 +13,9 @@ import java.nio.ByteBuffer;
  * own number of the node, which the engine exchanges; 0 says that the record has no attributes.
  */
 final class DirWriter implements DirSink {
+  /** Stands for a number that is not known: readdir(3) hides entries with 0. */
+  private static final long UNKNOWN_INO = 0xffffffffL;
+
   private final ByteBuffer page;
   private final ByteBuffer bulk;
   private final EntryWriter entry;
@@ -72,7 +75,7 @@ final class DirWriter implements DirSink {
       full = true;
       return false;
     }
-    long ino = node;
+    long ino = node == 0 ? UNKNOWN_INO : node;
     if (withEntry && !Names.isDotOrDotDot(name)) {
       entry.node(node);
       entry.finish();
@@ -116,9 +119,13 @@ final class DirWriter implements DirSink {
               + Layout.NAME_CAPACITY
               + " bytes, none of them '/' or NUL");
     }
-    if (nextCookie == 0) {
+    if (nextCookie <= 0) {
       throw new IllegalArgumentException(
-          "directory entry '" + name + "' has cookie 0, which stands for the beginning");
+          "directory entry '"
+              + name
+              + "' has cookie "
+              + nextCookie
+              + ": 1 or more, because 0 is the beginning and nobody can seek to a negative offset");
     }
   }
 }

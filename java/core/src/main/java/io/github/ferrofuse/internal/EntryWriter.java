@@ -2,6 +2,7 @@ package io.github.ferrofuse.internal;
 
 import io.github.ferrofuse.AttrSink;
 import io.github.ferrofuse.EntrySink;
+import io.github.ferrofuse.FileType;
 import java.nio.ByteBuffer;
 
 /** Writes the {@code fuse_entry_out} of the args page. */
@@ -24,12 +25,29 @@ final class EntryWriter implements EntrySink {
 
   /** Checks what the file system put in, and completes it. */
   void finish() {
-    long node = page.getLong(Layout.ENTRY + Layout.ENTRY_NODE);
+    long node = node();
     if (node == 0) {
       throw new IllegalStateException(
           "an entry has no node: set EntrySink.node, to any number but 0");
     }
     attr.finish(node);
+  }
+
+  /**
+   * {@link #finish} for a file that was made and opened. The kernel answers EIO to any other type,
+   * and never gives back the node and the handle.
+   */
+  void finishRegular() {
+    finish();
+    if (attr.type() != FileType.REGULAR) {
+      throw new IllegalStateException(
+          "create made node " + node() + " as " + attr.type() + ": only regular files are created");
+    }
+  }
+
+  /** What the file system set, 0 if nothing. */
+  long node() {
+    return page.getLong(Layout.ENTRY + Layout.ENTRY_NODE);
   }
 
   /** Inode number that applications see, after {@link #finish}. */

@@ -38,6 +38,13 @@ final class Failures {
     return -errno.code();
   }
 
+  /** A request whose upcall threw, but is answered with what it had made until then. */
+  static void passOver(Object culprit, Object what, Throwable thrown) {
+    if (!isAnswer(thrown)) {
+      log(culprit, what, thrown, "answered in part");
+    }
+  }
+
   /** Logs a failure that nobody can be told of. */
   static void swallow(Object culprit, Object what, Throwable thrown) {
     log(culprit, what, thrown, "ignored");

@@ -25,6 +25,7 @@ final class Upcalls {
   /** What the kernel takes as the target of a symbolic link: {@code PATH_MAX} without its NUL. */
   private static final int LONGEST_TARGET = 4095;
 
+  private final Door door;
   private final InodeFileSystem fs;
   private final SlotTable<FileHandle> files;
   private final SlotTable<DirHandle> directories;
@@ -52,6 +53,7 @@ final class Upcalls {
    * @param bulkSize size of the bulk area in bytes
    */
   Upcalls(Door door, int bulkSize) {
+    this.door = door;
     fs = door.fileSystem();
     files = door.files();
     directories = door.directories();
@@ -93,7 +95,7 @@ final class Upcalls {
       if (!fs.lookup(request, parent, name(nameLength), entry.reset())) {
         return 0;
       }
-      entry.finish();
+      handOut();
       return 1;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -137,7 +139,7 @@ final class Upcalls {
     begin();
     try {
       fs.symlink(request, parent, name(nameLength), secondName(targetLength), entry.reset());
-      entry.finish();
+      handOut();
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -148,7 +150,7 @@ final class Upcalls {
     begin();
     try {
       fs.mknod(request, parent, name(nameLength), mode, rdev, entry.reset());
-      entry.finish();
+      handOut();
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -159,7 +161,7 @@ final class Upcalls {
     begin();
     try {
       fs.mkdir(request, parent, name(nameLength), mode, entry.reset());
-      entry.finish();
+      handOut();
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -200,7 +202,7 @@ final class Upcalls {
     begin();
     try {
       fs.link(request, node, newParent, name(newNameLength), entry.reset());
-      entry.finish();
+      handOut();
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -224,6 +226,24 @@ final class Upcalls {
       return 0;
     } catch (Throwable thrown) {
       return failed(fs, thrown);
+    }
+  }
+
+  /** Completes the entry of an upcall that returned normally, and so has counted a lookup. */
+  private void handOut() {
+    try {
+      entry.finish();
+    } catch (Throwable thrown) {
+      takeBack();
+      throw thrown;
+    }
+  }
+
+  /** The file system counted a lookup that the kernel never hears of. */
+  private void takeBack() {
+    long node = entry.node();
+    if (node != 0) {
+      door.forget(node, 1);
     }
   }
 
@@ -285,7 +305,13 @@ final class Upcalls {
   int open(long node, int flags, int slot) {
     begin();
     try {
-      return keep(slot, fs.open(request, node, flags, opened.reset()));
+      FileHandle handle = fs.open(request, node, flags, opened.reset());
+      try {
+        return keep(slot, handle);
+      } catch (Throwable thrown) {
+        releaseQuietly(handle);
+        throw thrown;
+      }
     } catch (Throwable thrown) {
       return failed(fs, thrown);
     }
@@ -298,12 +324,13 @@ final class Upcalls {
       FileHandle handle =
           fs.create(request, parent, name(nameLength), mode, flags, entry.reset(), reply);
       try {
-        entry.finish();
+        entry.finishRegular();
+        return keep(slot, handle);
       } catch (Throwable thrown) {
         releaseQuietly(handle);
+        takeBack();
         throw thrown;
       }
-      return keep(slot, handle);
     } catch (Throwable thrown) {
       return failed(fs, thrown);
     }
@@ -313,14 +340,9 @@ final class Upcalls {
     if (handle == null) {
       throw new IllegalStateException(request.operation() + " returned no handle");
     }
-    try {
-      opened.finish(handle);
-      files.put(slot, handle);
-      return 0;
-    } catch (Throwable thrown) {
-      releaseQuietly(handle);
-      throw thrown;
-    }
+    opened.finish(handle);
+    files.put(slot, handle);
+    return 0;
   }
 
   private void releaseQuietly(FileHandle handle) {
@@ -411,7 +433,11 @@ final class Upcalls {
     }
   }
 
-  /** Answers how many bytes of records there are; 0 at the end of the directory. */
+  /**
+   * Answers how many bytes of records there are; 0 at the end of the directory. Entries that were
+   * added before the handle threw are answered: they may be counted lookups. An error that lasts
+   * comes with the next call.
+   */
   int readdir(int slot, long cookie, int size, int plus) {
     begin();
     DirHandle handle = directories.get(slot);
@@ -421,6 +447,10 @@ final class Upcalls {
       // An empty answer would say that the directory ends here.
       return entries.length() == 0 && entries.isFull() ? -Errno.EINVAL.code() : entries.length();
     } catch (Throwable thrown) {
+      if (entries.length() > 0) {
+        Failures.passOver(handle, request.operation(), thrown);
+        return entries.length();
+      }
       return failed(handle, thrown);
     }
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.ferrofuse.DirHandle;
+import io.github.ferrofuse.Errno;
 import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.Name;
@@ -137,8 +138,53 @@ class DirWriterTest {
                   () -> out.add(Name.of(name), 2, FileType.REGULAR, 1),
                   name));
     }
+  }
+
+  @Test
+  void aCookieIsAnOffsetThatCanBeSeekedTo() {
+    for (long cookie : new long[] {0, -1, Long.MIN_VALUE}) {
+      assertEquals(
+          -5, list(4096, false, (r, c, out) -> out.add(Name.of("a"), 2, FileType.REGULAR, cookie)));
+    }
     assertEquals(
-        -5, list(4096, false, (r, c, out) -> out.add(Name.of("a"), 2, FileType.REGULAR, 0)));
+        32,
+        list(
+            4096,
+            false,
+            (r, c, out) -> out.add(Name.of("a"), 2, FileType.REGULAR, Long.MAX_VALUE)));
+  }
+
+  @Test
+  void anEntryWithoutNumberIsNotHidden() {
+    for (boolean plus : new boolean[] {false, true}) {
+      int head = plus ? Layout.ENTRY_SIZE : 0;
+      list(4096, plus, (r, cookie, out) -> out.add(Name.of(".."), 0, FileType.DIRECTORY, 1));
+      assertEquals(0xffffffffL, caller.bulk().getLong(head + Layout.DIRENT_INO));
+    }
+  }
+
+  @Test
+  void whatWasListedBeforeAFailureIsAnswered() {
+    DirHandle failing =
+        (r, cookie, out) -> {
+          if (cookie == 0) {
+            out.entry().attr().mode(0100600);
+            out.add(Name.of("a"), 5, FileType.REGULAR, 1);
+          }
+          throw Errno.ESTALE.exception();
+        };
+    assertEquals(160, list(4096, true, failing));
+    assertEquals(5, caller.bulk().getLong(Layout.ENTRY_NODE), "a lookup that was counted");
+    assertEquals(-Errno.ESTALE.code(), caller.upcalls.readdir(SLOT, 1, 4096, 1));
+    assertEquals(
+        32,
+        list(
+            4096,
+            false,
+            (r, cookie, out) -> {
+              out.add(Name.of("a"), 5, FileType.REGULAR, 1);
+              out.add(Name.of("b/c"), 6, FileType.REGULAR, 2);
+            }));
   }
 
   @Test

@@ -185,6 +185,62 @@ class FuseMountTest {
   }
 
   @Test
+  void theRootIsAskedOnce() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    Fs fs =
+        new Fs() {
+          @Override
+          public long root() {
+            asked.incrementAndGet();
+            return super.root();
+          }
+        };
+    mount(fs).close();
+    assertEquals(1, asked.get());
+  }
+
+  /** Its class loader can't be had as soon as the mount is to be served. */
+  private final class Mounting extends Thread {
+    private final AssertionError error = new AssertionError("of the test");
+    private volatile boolean initialized;
+    private volatile Throwable thrown;
+
+    @Override
+    public void run() {
+      Fs fs =
+          new Fs() {
+            @Override
+            public void init(Connection connection) {
+              initialized = true;
+            }
+          };
+      try {
+        mount(fs);
+      } catch (Throwable caught) {
+        thrown = caught;
+      }
+    }
+
+    @Override
+    public ClassLoader getContextClassLoader() {
+      if (initialized) {
+        throw error;
+      }
+      return super.getContextClassLoader();
+    }
+  }
+
+  @Test
+  void aMountThatCannotBeServedIsGone() throws Exception {
+    Mounting mounting = new Mounting();
+    mounting.start();
+    mounting.join();
+    assertSame(mounting.error, mounting.thrown);
+    assertFalse(isMounted());
+    assertEquals(1, destroyed.get());
+  }
+
+  @Test
   void whatCannotBeMountedIsSaidInOneLine() throws Exception {
     Path absent = directory.resolve("absent");
     IOException error =

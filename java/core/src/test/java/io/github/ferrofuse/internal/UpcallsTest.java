@@ -1,5 +1,6 @@
 package io.github.ferrofuse.internal;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -218,6 +220,11 @@ class UpcallsTest {
     }
 
     @Override
+    public void forget(long forgotten, long lookups) {
+      asked.add("forget " + forgotten + " " + lookups);
+    }
+
+    @Override
     public FileHandle open(Request request, long opened, int flags, OpenReply out) {
       out.keepCache();
       return handle;
@@ -309,7 +316,133 @@ class UpcallsTest {
     Caller caller = new Caller(new Opening(null));
     caller.operation(Operation.OPEN);
     assertEquals(EIO, caller.upcalls.open(5, 0, 0));
-    assertEquals(-38, caller.upcalls.opendir(5, 0), "the default answers ENOSYS");
+  }
+
+  @Test
+  void noDefaultAnswersForTheWholeMount() {
+    Caller caller = new Caller(new InodeFileSystem() {});
+    Upcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
+    int name = caller.name("x");
+    int[] answers = {
+      upcalls.lookup(1, name),
+      upcalls.getattr(1, -1),
+      upcalls.setattr(1, -1),
+      upcalls.readlink(1),
+      upcalls.symlink(1, name, name),
+      upcalls.mknod(1, name, 0100644, 0),
+      upcalls.mkdir(1, name, 0755),
+      upcalls.unlink(1, name),
+      upcalls.rmdir(1, name),
+      upcalls.rename(1, name, 1, name, 0),
+      upcalls.link(2, 1, name),
+      upcalls.open(2, 0, 0),
+      upcalls.create(1, name, 0100644, 0, 0),
+      upcalls.opendir(1, 0),
+      upcalls.statfs(1),
+      upcalls.setxattr(1, name, 0, 0, 0),
+      upcalls.getxattr(1, name, 0),
+      upcalls.listxattr(1, 0),
+      upcalls.removexattr(1, name),
+      upcalls.access(1, 0)
+    };
+    int[] expected = new int[answers.length];
+    Arrays.fill(expected, -Errno.EOPNOTSUPP.code());
+    assertArrayEquals(expected, answers);
+  }
+
+  /** Hands out nodes whose attributes were forgotten, and tells what it gets back. */
+  private class Careless implements InodeFileSystem {
+    @Override
+    public boolean lookup(Request request, long parent, Name name, EntrySink out) {
+      out.node(2);
+      return true;
+    }
+
+    @Override
+    public void mkdir(Request request, long parent, Name name, int mode, EntrySink out) {
+      out.node(3);
+    }
+
+    @Override
+    public void mknod(Request r, long parent, Name name, int mode, int rdev, EntrySink out) {
+      out.node(4);
+    }
+
+    @Override
+    public void symlink(Request request, long parent, Name name, Name target, EntrySink out) {
+      out.node(5);
+    }
+
+    @Override
+    public void link(Request request, long node, long newParent, Name newName, EntrySink out) {
+      out.node(node);
+    }
+
+    @Override
+    public void forget(long node, long lookups) {
+      asked.add("forget " + node + " " + lookups);
+      throw new IllegalStateException("of the test");
+    }
+  }
+
+  @Test
+  void aLookupThatIsNotHandedOutIsForgotten() {
+    Caller caller = new Caller(new Careless());
+    Upcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
+    int name = caller.name("x");
+    assertEquals(EIO, upcalls.lookup(1, name));
+    assertEquals(EIO, upcalls.mkdir(1, name, 0755));
+    assertEquals(EIO, upcalls.mknod(1, name, 0100644, 0));
+    assertEquals(EIO, upcalls.symlink(1, name, name));
+    assertEquals(EIO, upcalls.link(6, 1, name));
+    assertEquals(
+        List.of("forget 2 1", "forget 3 1", "forget 4 1", "forget 5 1", "forget 6 1"), asked);
+  }
+
+  @Test
+  void whatWasNoLookupIsNotForgotten() {
+    InodeFileSystem fs =
+        new Careless() {
+          @Override
+          public boolean lookup(Request request, long parent, Name name, EntrySink out) {
+            return true;
+          }
+
+          @Override
+          public void mkdir(Request request, long parent, Name name, int mode, EntrySink out) {
+            out.node(3);
+            throw new IllegalStateException("of the test");
+          }
+        };
+    Caller caller = new Caller(fs);
+    assertEquals(EIO, lookup(caller), "no node");
+    assertEquals(EIO, caller.upcalls.mkdir(1, caller.name("x"), 0755), "it threw");
+    assertEquals(List.of(), asked);
+  }
+
+  private int create(InodeFileSystem fs, int mode) {
+    Caller caller = new Caller(fs);
+    caller.operation(Operation.CREATE);
+    int answer = caller.upcalls.create(1, caller.name("x"), mode, 0, 0);
+    assertEquals(answer == 0 ? 0 : -9, caller.upcalls.flush(0), "is there a handle?");
+    return answer;
+  }
+
+  @Test
+  void onlyRegularFilesAreCreated() {
+    assertEquals(0, create(new Opening(new Told()), 0100644));
+    assertEquals(List.of(), asked);
+    for (int mode : new int[] {040755, 010644, 020644, 060644, 0120777, 0140644}) {
+      asked.clear();
+      assertEquals(EIO, create(new Opening(new Told()), mode));
+      assertEquals(List.of("release", "forget 5 1"), asked, Integer.toOctalString(mode));
+    }
+  }
+
+  @Test
+  void aCreatedFileWithoutHandleIsForgotten() {
+    assertEquals(EIO, create(new Opening(null), 0100644));
+    assertEquals(List.of("forget 5 1"), asked);
   }
 
   @Test
