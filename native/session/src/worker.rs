@@ -151,13 +151,11 @@ impl<'s, H: Handler> Worker<'s, H> {
                     self.finished(lease);
                     next = pass.and_then(|pass| self.leave(pass));
                 }
-                Verdict::Wait(fh, access) if self.has_spare() => {
-                    match self.session.gate.park(fh, access, lease) {
-                        Parked::Waits => self.station.idle(),
-                        Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
-                        Parked::Closed(lease) => next = Some((lease, None)),
-                    }
-                }
+                Verdict::Wait(fh, access) if self.has_spare() => match self.session.gate.park(fh, access, lease) {
+                    Parked::Waits => self.station.idle(),
+                    Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
+                    Parked::Closed(lease) => next = Some((lease, None)),
+                },
                 Verdict::Wait(..) => {
                     // Without a lease to go on with, the worker waits in the request's place: slow, but nothing is lost.
                     thread::sleep(WITHOUT_MEMORY);

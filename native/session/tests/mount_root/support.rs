@@ -250,7 +250,10 @@ pub(crate) fn umount(point: &Path) {
 pub(crate) fn force(point: &Path) {
     // SAFETY: a C string that outlives the call.
     let outcome = unsafe { libc::umount2(c_string(point).as_ptr(), libc::MNT_FORCE | libc::UMOUNT_NOFOLLOW) };
-    assert_eq!((outcome, io::Error::last_os_error().raw_os_error()), (-1, Some(libc::EBUSY)));
+    assert_eq!(
+        (outcome, io::Error::last_os_error().raw_os_error()),
+        (-1, Some(libc::EBUSY))
+    );
 }
 
 /// Whether the running kernel is of this version or later.
