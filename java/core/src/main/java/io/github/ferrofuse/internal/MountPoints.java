@@ -14,6 +14,8 @@ import java.util.Map;
  * <p>A worker that loads a class from its own mount waits for itself.
  */
 public final class MountPoints {
+  private static final Path PROC = Path.of("/proc");
+
   private MountPoints() {}
 
   /**
@@ -30,20 +32,26 @@ public final class MountPoints {
       // The engine says what is wrong with it, and repairs a mount whose server died.
       return directory.toAbsolutePath();
     }
+    if (point.startsWith(PROC)) {
+      throw refused(directory, "it lies in " + PROC + ", which this program reads as it mounts,");
+    }
     for (Map.Entry<Path, String> needed : needed().entrySet()) {
       Path path = realPath(needed.getKey());
       if (path != null && path.startsWith(point)) {
-        throw new FileSystemException(
-            directory.toString(),
-            null,
-            "can't be mounted on: it holds "
-                + needed.getValue()
-                + " of this program ("
-                + path
-                + "), which would then wait for itself; choose an empty directory");
+        throw refused(
+            directory, "it holds " + needed.getValue() + " of this program (" + path + "),");
       }
     }
     return point;
+  }
+
+  private static FileSystemException refused(Path directory, String why) {
+    return new FileSystemException(
+        directory.toString(),
+        null,
+        "can't be mounted on: "
+            + why
+            + " and the program would then wait for itself; choose an empty directory");
   }
 
   private static Map<Path, String> needed() {

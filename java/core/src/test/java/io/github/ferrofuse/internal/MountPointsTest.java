@@ -31,6 +31,13 @@ class MountPointsTest {
     assertRefused(Path.of(first), Path.of(first));
   }
 
+  @Test
+  void procIsNotMountedOver() {
+    for (String point : new String[] {"/proc", "/proc/self", "/proc/self/task"}) {
+      assertRefused(Path.of(point), Path.of(point));
+    }
+  }
+
   private static void assertRefused(Path point, Path named) {
     IOException error = assertThrows(IOException.class, () -> MountPoints.resolve(point));
     assertTrue(error.getMessage().startsWith(named.toString()), error.getMessage());

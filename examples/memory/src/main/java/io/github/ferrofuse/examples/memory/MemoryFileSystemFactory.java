@@ -22,7 +22,8 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
   @Override
   public String help() {
     return "an empty file system in memory; options: capacity=SIZE of all contents (k, m, g, t;"
-        + " default 2g, or what -XX:MaxDirectMemorySize allows), inodes=NUMBER of files,"
+        + " default half of -XX:MaxDirectMemorySize, at least 2g if it allows), inodes=NUMBER of"
+        + " files,"
         + " mode=OCTAL permissions of the root directory (default 755)";
   }
 
