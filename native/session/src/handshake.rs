@@ -136,7 +136,7 @@ fn receive(channel: &Channel, deadline: Instant) -> Result<(u64, InitIn), Error>
         match unsafe { channel.receive(head, rest) } {
             Received::Message(len) => break len,
             Received::Empty => wait_readable(channel, deadline)?,
-            Received::Ended => return Err(disconnected()),
+            Received::Ended(_) => return Err(disconnected()),
             Received::Failed(error) => return Err(disconnected().caused_by(error)),
         }
     };

@@ -25,7 +25,7 @@ use crate::in_flight::{InFlight, Running};
 use crate::lease::{Lease, Leases};
 use crate::log::{Level, Log};
 use crate::nodes::Nodes;
-use crate::transport::{Channel, Waker};
+use crate::transport::{Channel, End, Waker};
 use crate::worker::Worker;
 
 /// One mounted file system.
@@ -53,15 +53,6 @@ pub struct Session<M: Memory> {
 
 /// A request that waited, and the pass that admits it; without one it finds its handle gone.
 pub(crate) type Waiting<M> = (Lease<M>, Option<Pass>);
-
-/// How the kernel ended the connection. What says more is greater: workers may see different ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum End {
-    /// Aborted, or the peer closed it: the mount may be in the tree still, dead.
-    Aborted,
-    /// ENODEV, or DESTROY: nothing is mounted any more.
-    Unmounted,
-}
 
 struct Workers {
     alive: usize,

@@ -3,7 +3,6 @@
 //! Runs on a thread of the caller of [`Session::serve`](crate::Session::serve). Owns no state that outlives it but
 //! requests that it parked.
 
-use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,8 +14,8 @@ use crate::handler::Handler;
 use crate::in_flight::Station;
 use crate::lease::Lease;
 use crate::log::Level;
-use crate::session::{End, Session, Waiting};
-use crate::transport::{Channel, Received, Waiter};
+use crate::session::{Session, Waiting};
+use crate::transport::{Channel, End, Received, Waiter};
 
 pub(crate) struct Worker<'s, H: Handler> {
     session: &'s Session<H::Memory>,
@@ -92,18 +91,9 @@ impl<'s, H: Handler> Worker<'s, H> {
                         .wait()
                         .map_err(|error| self.broken("waiting for").caused_by(error))?;
                 }
-                Received::Ended => {
+                Received::Ended(end) => {
                     self.spare = Some(lease);
-                    self.session.disconnect(End::Unmounted);
-                }
-                Received::Failed(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-                    ) =>
-                {
-                    self.spare = Some(lease);
-                    self.session.disconnect(End::Aborted);
+                    self.session.disconnect(end);
                 }
                 Received::Failed(error) => {
                     self.spare = Some(lease);

@@ -11,11 +11,19 @@ pub(crate) enum Received {
     Message(usize),
     /// Nothing now.
     Empty,
-    /// The connection is over: unmounted.
-    Ended,
-    /// The connection is over, but the mount may still be there: aborted (`ECONNABORTED`), or the peer closed it
-    /// (`ECONNRESET`). Or something that reading the device doesn't do.
+    /// The connection is over.
+    Ended(End),
+    /// Something that reading the device doesn't do.
     Failed(io::Error),
+}
+
+/// How the kernel ended the connection. What says more is greater: workers may see different ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// Aborted, or the peer closed it: the mount may be in the tree still, dead.
+    Aborted,
+    /// ENODEV, or DESTROY: nothing is mounted any more.
+    Unmounted,
 }
 
 /// Memory that others may change at any time: it can be handed to the kernel, never be made a reference.
@@ -108,7 +116,7 @@ impl Channel {
             let got = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
             match usize::try_from(got) {
                 // A device never says so; a socket whose peer has closed it does.
-                Ok(0) => return Received::Failed(io::Error::from_raw_os_error(libc::ECONNRESET)),
+                Ok(0) => return Received::Ended(End::Aborted),
                 Ok(len) => return Received::Message(len),
                 Err(_) => {}
             }
@@ -117,7 +125,8 @@ impl Channel {
                 // ENOENT: the request was taken back between its announcement and the read.
                 Some(libc::EINTR | libc::ENOENT) => {}
                 Some(libc::EAGAIN) => return Received::Empty,
-                Some(libc::ENODEV) => return Received::Ended,
+                Some(libc::ENODEV) => return Received::Ended(End::Unmounted),
+                Some(libc::ECONNABORTED | libc::ECONNRESET) => return Received::Ended(End::Aborted),
                 _ => return Received::Failed(error),
             }
         }

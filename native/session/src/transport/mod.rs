@@ -6,5 +6,5 @@
 mod dev;
 mod wake;
 
-pub(crate) use dev::{Bytes, Channel, Received};
+pub(crate) use dev::{Bytes, Channel, End, Received};
 pub(crate) use wake::{Waiter, Waker};
