@@ -84,7 +84,11 @@ final class Jar implements AutoCloseable {
   }
 
   void signal(String name) throws IOException, InterruptedException {
-    run("kill", "-" + name, Long.toString(process.pid()));
+    run("kill", "-" + name, pid());
+  }
+
+  String pid() {
+    return Long.toString(process.pid());
   }
 
   /** Exit status. */
@@ -95,6 +99,11 @@ final class Jar implements AutoCloseable {
 
   String errors() throws IOException {
     return Files.readString(errors);
+  }
+
+  /** Whether this JVM may do what only root may, in its user name space at least. */
+  static boolean isRoot() throws IOException {
+    return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
   }
 
   static void run(String... words) throws IOException, InterruptedException {
@@ -116,7 +125,11 @@ final class Jar implements AutoCloseable {
     try {
       process.waitFor();
       while (isMounted(directory)) {
-        run("umount", "-l", directory.toString());
+        if (isRoot()) {
+          run("umount", "-l", directory.toString());
+        } else {
+          run("fusermount3", "-u", "-z", directory.toString());
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

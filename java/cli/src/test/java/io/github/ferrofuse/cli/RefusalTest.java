@@ -72,6 +72,7 @@ class RefusalTest {
   }
 
   @Test
+  @Tag("root")
   void aMissingDeviceIsNamedWithTheRemedy() throws Exception {
     String hide =
         "set -e; for f in null zero random urandom tty; do touch $0/$f; mount --bind /dev/$f $0/$f;"
@@ -81,6 +82,7 @@ class RefusalTest {
   }
 
   @Test
+  @Tag("root")
   void aMissingFusermountIsNamedWithTheRemedy() throws Exception {
     Assumptions.assumeTrue(
         Files.readString(Path.of("/proc/self/uid_map")).trim().endsWith("4294967295"),

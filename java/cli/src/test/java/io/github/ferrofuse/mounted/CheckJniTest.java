@@ -63,10 +63,7 @@ class CheckJniTest {
       assertFalse(COMPLAINT.matcher(ended.output()).find(), ended::output);
     } finally {
       for (Path mount : List.of(memory, failing)) {
-        if (Mounts.isMounted(mount)) {
-          Shell.run("umount", "-f", mount.toString());
-          Shell.run("umount", "-l", mount.toString());
-        }
+        Mounts.takeAway(mount);
       }
     }
   }

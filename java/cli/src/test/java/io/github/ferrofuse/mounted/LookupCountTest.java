@@ -55,6 +55,7 @@ class LookupCountTest {
   @RegisterExtension final Mounts mounts = new Mounts();
 
   @Test
+  @Tag("root")
   void whatTheKernelDropsFromItsCachesIsForgotten() throws Exception {
     assumeTrue(
         Files.isWritable(DROP_CACHES),

@@ -63,6 +63,17 @@ final class Mounts implements AfterEachCallback {
     return Files.readString(Path.of("/proc/self/mountinfo")).contains(point);
   }
 
+  /** Gets rid of a mount that nobody serves any more. */
+  static void takeAway(Path directory) throws Exception {
+    if (isMounted(directory)) {
+      try {
+        Shell.abort(directory);
+      } finally {
+        Shell.detach(directory);
+      }
+    }
+  }
+
   @Override
   public void afterEach(ExtensionContext context) throws Exception {
     AssertionError stuck = null;
@@ -70,9 +81,7 @@ final class Mounts implements AfterEachCallback {
       FuseMount mount = mounts.pop();
       Throwable failure = closeInTime(mount);
       if (failure != null || isMounted(mount.mountPoint())) {
-        // MNT_FORCE aborts the connection, which frees everybody who waits for an answer.
-        Shell.run("umount", "-f", mount.mountPoint().toString());
-        Shell.run("umount", "-l", mount.mountPoint().toString());
+        takeAway(mount.mountPoint());
         stuck = new AssertionError(mount.mountPoint() + " did not come off by itself", failure);
       }
     }

@@ -49,6 +49,59 @@ final class Shell {
     }
   }
 
+  /** Whether this JVM may do what only root may, in its user name space at least. */
+  static boolean isRoot() throws IOException {
+    return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+  }
+
+  /** Unmounts from outside, as the JVM's user does. */
+  static void unmount(Path point) throws IOException, InterruptedException {
+    if (isRoot()) {
+      succeed("umount", point.toString());
+    } else {
+      succeed("fusermount3", "-u", point.toString());
+    }
+  }
+
+  /**
+   * Cuts the connection of a mount from outside, which frees everybody who waits for an answer. A
+   * busy mount stays.
+   *
+   * @return false if a user can't do that, because fusectl is not mounted
+   */
+  static boolean abort(Path point) throws IOException, InterruptedException {
+    if (isRoot()) {
+      run("umount", "-f", point.toString()); // MNT_FORCE; says that the mount is busy
+      return true;
+    }
+    Path abort = Path.of("/sys/fs/fuse/connections", connection(point), "abort");
+    if (Files.exists(abort)) {
+      Files.writeString(abort, "1");
+      return true;
+    }
+    return false;
+  }
+
+  /** Takes a mount out of the tree, whoever uses it. */
+  static void detach(Path point) throws IOException, InterruptedException {
+    if (isRoot()) {
+      run("umount", "-l", point.toString());
+    } else {
+      run("fusermount3", "-u", "-z", point.toString());
+    }
+  }
+
+  /** The minor number of the mount's device, which is the number of its connection. */
+  private static String connection(Path point) throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/self/mountinfo"))) {
+      String[] fields = line.split(" ");
+      if (fields[4].equals(point.toString())) {
+        return fields[2].substring(fields[2].indexOf(':') + 1);
+      }
+    }
+    throw new AssertionError(point + " is not mounted");
+  }
+
   /** Runs a program that must succeed; answers what it printed. */
   static String succeed(String... command) throws IOException, InterruptedException {
     Ended ended = run(command);

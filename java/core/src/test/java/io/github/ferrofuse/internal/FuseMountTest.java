@@ -66,7 +66,9 @@ class FuseMountTest {
       mount.unmount(Duration.ZERO);
     }
     if (isMounted()) {
-      run("umount", "-l", directory.toString());
+      boolean root = Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+      List<String> detach = root ? List.of("umount", "-l") : List.of("fusermount3", "-u", "-z");
+      run(Stream.concat(detach.stream(), Stream.of(directory.toString())).toArray(String[]::new));
     }
     Files.delete(directory);
   }

@@ -182,6 +182,7 @@ class NativeLoaderTest {
 
   @Test
   @Tag("mount")
+  @Tag("root")
   void aNoexecDirectoryIsPassedOver() throws Exception {
     Path noexec = Files.createDirectory(temp.resolve("noexec"));
     command("mount", "-t", "tmpfs", "-o", "noexec,mode=700", "tmpfs", noexec.toString());
