@@ -12,7 +12,8 @@ final class Arguments {
     HELP,
     VERSION,
     MOUNT,
-    MOUNT_HELP
+    MOUNT_HELP,
+    DOCTOR
   }
 
   final Command command;
@@ -60,10 +61,22 @@ final class Arguments {
         return just(Command.VERSION);
       case "mount":
         return mount(rest);
+      case "doctor":
+        return alone(first, Command.DOCTOR, rest);
       default:
         String kind = first.startsWith("-") ? "option" : "command";
         throw Failure.usage("unknown " + kind + " " + first + ": try --help");
     }
+  }
+
+  private static Arguments alone(String word, Command command, Deque<String> rest) throws Failure {
+    if (rest.isEmpty()) {
+      return just(command);
+    }
+    if (List.of("--help", "-h").contains(rest.peek())) {
+      return just(Command.HELP);
+    }
+    throw Failure.usage(word + " stands alone, but there is also " + rest.peek());
   }
 
   private static Arguments mount(Deque<String> words) throws Failure {

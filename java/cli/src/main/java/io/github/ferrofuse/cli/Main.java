@@ -1,6 +1,7 @@
 package io.github.ferrofuse.cli;
 
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.cli.doctor.Doctor;
 import java.util.List;
 import java.util.Map;
 
@@ -14,6 +15,8 @@ public final class Main {
           mounts a file system and serves it in the foreground until it is unmounted
       java -jar ferrofuse.jar mount --help
           lists file systems and options
+      java -jar ferrofuse.jar doctor
+          tells what this machine has for FUSE, and what would turn on what is missing
       java -jar ferrofuse.jar --version
       """;
 
@@ -56,6 +59,13 @@ public final class Main {
       case VERSION -> System.out.println("ferrofuse " + version());
       case MOUNT_HELP -> System.out.print(mountHelp(arguments.classPath));
       case MOUNT -> MountCommand.run(arguments);
+      case DOCTOR -> doctor();
+    }
+  }
+
+  private static void doctor() throws Failure {
+    if (!Doctor.run(System.out)) {
+      throw Failure.failed("file systems can't be mounted here: see the line \"mounting\"");
     }
   }
 
