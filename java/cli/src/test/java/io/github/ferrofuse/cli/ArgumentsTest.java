@@ -34,6 +34,8 @@ class ArgumentsTest {
     "-h, HELP",
     "help, HELP",
     "--version, VERSION",
+    "doctor, DOCTOR",
+    "doctor --help, HELP",
     "mount --help, MOUNT_HELP",
     "mount memory -h, MOUNT_HELP",
     "mount memory /mnt, MOUNT"
@@ -49,6 +51,7 @@ class ArgumentsTest {
         "'' | no command: try --help",
         "umount | unknown command umount: try --help",
         "--halp | unknown option --halp: try --help",
+        "doctor /mnt | doctor stands alone, but there is also /mnt",
         "mount | mount: what to mount, and where? Try mount --help",
         "mount memory | mount memory: on which directory? Try mount --help",
         "mount memory /a /b | mount: one thing on one directory, but there is also /b",

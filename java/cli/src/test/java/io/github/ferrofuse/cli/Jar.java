@@ -83,6 +83,11 @@ final class Jar implements AutoCloseable {
     return fail("ended without a line \"" + beginning + "\": " + lines + errors());
   }
 
+  /** Reads all lines that are left. */
+  List<String> rest() {
+    return output.lines().toList();
+  }
+
   void signal(String name) throws IOException, InterruptedException {
     run("kill", "-" + name, pid());
   }

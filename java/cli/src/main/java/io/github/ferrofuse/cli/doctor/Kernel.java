@@ -58,7 +58,7 @@ final class Kernel {
     if ((outcome.offered() & Feature.PASSTHROUGH.flag) == 0) {
       return Finding.no(name, "not offered: Linux 6.9 or later has it (CONFIG_FUSE_PASSTHROUGH)");
     }
-    return machine.hasSysAdmin()
+    return machine.administers()
         ? Finding.ok(name, "this process may register files for it: not used yet")
         : Finding.off(name, "registering files needs CAP_SYS_ADMIN: run as root");
   }

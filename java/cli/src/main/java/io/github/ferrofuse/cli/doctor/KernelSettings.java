@@ -103,7 +103,7 @@ final class KernelSettings {
       return Finding.ok(name, "everybody may use it");
     }
     if (disabled.getAsLong() == 1) {
-      return machine.hasSysAdmin()
+      return machine.administers()
           ? Finding.ok(name, "root may use it, users only in io_uring_group")
           : Finding.off(name, "users may not use it, unless in io_uring_group" + remedy);
     }

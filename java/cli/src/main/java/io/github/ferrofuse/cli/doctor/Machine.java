@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -101,6 +102,8 @@ final class Machine {
       return Optional.empty();
     } catch (NoSuchFileException e) {
       return Optional.of("it doesn't exist");
+    } catch (AccessDeniedException e) {
+      return Optional.of("permission denied");
     } catch (IOException e) {
       String message = String.valueOf(e.getMessage());
       return Optional.of(message.substring(message.indexOf(": ") + 1).trim());
@@ -127,6 +130,16 @@ final class Machine {
     return status("Uid").map(ids -> ids.split("\\s+")[1].equals("0")).orElse(false);
   }
 
+  /** Whether it may do what root may on the whole machine, not just in a user name space. */
+  boolean administers() {
+    String everybody = "0 0 4294967295"; // user_namespaces(7)
+    return hasSysAdmin()
+        && text("/proc/self/uid_map")
+            .map(map -> map.trim().replaceAll(" +", " ").equals(everybody))
+            .orElse(true);
+  }
+
+  /** Whether it may mount. */
   boolean hasSysAdmin() {
     return status("CapEff")
         .map(set -> (Long.parseUnsignedLong(set, 16) >> CAP_SYS_ADMIN & 1) == 1)

@@ -93,7 +93,7 @@ final class ThisProcess {
         ? Finding.ok("direct memory", text)
         : Finding.off(
             "direct memory",
-            text + ": java -XX:MaxDirectMemorySize=" + (2 * needed >> 20) + "m, or threads=");
+            text + ": java -XX:MaxDirectMemorySize=" + (2 * needed >> 20) + "m, or fewer threads=");
   }
 
   /** What is mapped is what was loaded. */

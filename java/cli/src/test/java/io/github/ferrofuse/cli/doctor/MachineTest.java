@@ -60,6 +60,16 @@ class MachineTest {
   }
 
   @Test
+  void rootOfAUserNamespaceMountsButDoesNotAdminister() {
+    fake.root(true).file("/proc/self/uid_map", "         0       1000          1\n");
+    assertTrue(fake.machine().hasSysAdmin());
+    assertFalse(fake.machine().administers());
+    fake.file("/proc/self/uid_map", "         0          0 4294967295\n");
+    assertTrue(fake.machine().administers());
+    assertFalse(fake.user().machine().administers());
+  }
+
+  @Test
   void limitsAreFoundByTheirName() {
     String limits =
         """
