@@ -7,7 +7,7 @@
 #
 # STAGE      an empty directory that the user can reach; gets a file system in memory, whose tmp/ and home/ are his
 # USER       user and group, by number
-# FUSE_CONF  a file to show as /etc/fuse.conf
+# FUSE_CONF  a file to show as /etc/fuse.conf, which is made, and stays empty, if there is none
 # PATH NAME  a file or directory to show as STAGE/NAME, wherever it lies
 set -eu
 stage=$1 user=$2

@@ -3,9 +3,9 @@ package io.github.ferrofuse.cli.doctor;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 
 /**
@@ -26,15 +26,17 @@ public final class Doctor {
   public static boolean run(PrintStream out) {
     Machine machine = new Machine(Path.of("/"));
     Trial.Outcome outcome = Trial.run(DEADLINE);
-    List<Finding> findings = new ArrayList<>();
-    findings.addAll(Kernel.examine(outcome, machine));
-    findings.addAll(Mounting.examine(machine, searched(), new Processes()));
-    findings.addAll(KernelSettings.examine(machine));
-    findings.addAll(ThisProcess.examine(machine));
-    for (Finding finding : findings) {
-      out.print(line(finding));
-    }
+    print(out, "kernel", () -> Kernel.examine(outcome, machine));
+    print(out, "permissions", () -> Mounting.examine(machine, searched(), new Processes()));
+    print(out, "settings", () -> KernelSettings.examine(machine));
+    print(out, "process", () -> ThisProcess.examine(machine));
     return outcome.failure() == null;
+  }
+
+  /** Prints what a group of checks finds; one that can't be finished is no more than unknown. */
+  private static void print(PrintStream out, String group, Callable<List<Finding>> checks) {
+    Limited.call(DEADLINE, checks, why -> List.of(Finding.unknown(group, why)))
+        .forEach(finding -> out.print(line(finding)));
   }
 
   /** Where the engine looks for programs. */

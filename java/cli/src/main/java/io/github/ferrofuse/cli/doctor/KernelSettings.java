@@ -38,7 +38,10 @@ final class KernelSettings {
     long bytes = limit.orElse(MAX_PAGES) * page;
     String text =
         String.format(
-            "requests of up to %d KiB%s", bytes >> 10, limit.isEmpty() ? ", not adjustable" : "");
+            "requests of up to %d KiB%s%s",
+            bytes >> 10,
+            bytes > LARGEST_REQUEST ? ", of which " + (LARGEST_REQUEST >> 10) + " are used" : "",
+            limit.isEmpty() ? ", not adjustable" : "");
     if (bytes >= LARGEST_REQUEST || limit.isEmpty()) {
       return Finding.ok(name, text);
     }

@@ -76,10 +76,14 @@ final class ThisProcess {
 
   /** Bytes that {@code ByteBuffer.allocateDirect} may take; by default as much as the heap. */
   private static long maxDirectMemory() {
-    HotSpotDiagnosticMXBean bean =
-        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
-    long option =
-        bean == null ? 0 : Long.parseLong(bean.getVMOption("MaxDirectMemorySize").getValue());
+    long option = 0;
+    try {
+      HotSpotDiagnosticMXBean bean =
+          ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+      option = Long.parseLong(bean.getVMOption("MaxDirectMemorySize").getValue());
+    } catch (RuntimeException | NoClassDefFoundError e) {
+      // Another JVM, or a runtime without the module jdk.management.
+    }
     return option > 0 ? option : Runtime.getRuntime().maxMemory();
   }
 

@@ -12,11 +12,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /**
  * Mounts an empty file system in a temporary directory and unmounts it: the only way to learn
@@ -36,36 +31,8 @@ final class Trial {
 
   private Trial() {}
 
-  /** Mounts on a thread of its own, which is left alone when the time is over. */
   static Outcome run(Duration deadline) {
-    return within(deadline, Trial::mountAndUnmount);
-  }
-
-  static Outcome within(Duration deadline, Callable<Outcome> attempt) {
-    FutureTask<Outcome> task = new FutureTask<>(attempt);
-    Thread thread = new Thread(task, "ferrofuse-doctor");
-    thread.setDaemon(true);
-    thread.start();
-    try {
-      return task.get(deadline.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (TimeoutException e) {
-      return failed("mounting did not come to an end within " + deadline.toSeconds() + " s");
-    } catch (ExecutionException e) {
-      return failed(oneLine(e.getCause()));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return failed("interrupted");
-    }
-  }
-
-  private static Outcome failed(String why) {
-    return new Outcome(why, 0, 0);
-  }
-
-  private static String oneLine(Throwable thrown) {
-    String message = thrown.getMessage();
-    String text = message == null ? thrown.toString() : message;
-    return String.join("; ", text.lines().map(String::strip).toList());
+    return Limited.call(deadline, Trial::mountAndUnmount, why -> new Outcome(why, 0, 0));
   }
 
   private static Outcome mountAndUnmount() throws IOException {

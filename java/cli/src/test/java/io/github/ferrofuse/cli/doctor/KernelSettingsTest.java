@@ -33,6 +33,8 @@ class KernelSettingsTest {
     assertFinding(State.OK, "1024 KiB, not adjust", KernelSettings.maxPages(fake.machine()));
     fake.file(PAGES, "256\n");
     assertFinding(State.OK, "up to 1024 KiB", KernelSettings.maxPages(fake.machine()));
+    fake.file(PAGES, "512\n");
+    assertFinding(State.OK, "2048 KiB, of which 1024", KernelSettings.maxPages(fake.machine()));
     fake.file(PAGES, "32\n");
     Finding low = KernelSettings.maxPages(fake.machine());
     assertFinding(State.OFF, "128 KiB: echo 256 | sudo tee " + PAGES, low);
