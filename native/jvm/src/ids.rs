@@ -112,6 +112,9 @@ pub(crate) struct Ids {
     pub(crate) log: Global<JClass<'static>>,
     /// `static void EngineLog.line(int level, String text)`.
     pub(crate) log_line: JStaticMethodID,
+    pub(crate) flight: Global<JClass<'static>>,
+    /// `static void FlightRecording.slow(String mount, int opcode, long unique, int pid, long took, long waited)`.
+    pub(crate) flight_slow: JStaticMethodID,
     pub(crate) out_of_memory: Global<JClass<'static>>,
     /// Held so that the ids stay valid.
     _classes: [Global<JClass<'static>>; 2],
@@ -127,6 +130,7 @@ pub(crate) fn find(env: &mut Env<'_>) -> jni::errors::Result<()> {
     let door = env.find_class(jni_str!("io/github/ferrofuse/internal/Door"))?;
     let upcalls = env.find_class(jni_str!("io/github/ferrofuse/internal/Upcalls"))?;
     let log = env.find_class(jni_str!("io/github/ferrofuse/internal/EngineLog"))?;
+    let flight = env.find_class(jni_str!("io/github/ferrofuse/internal/FlightRecording"))?;
     let out_of_memory = env.find_class(jni_str!("java/lang/OutOfMemoryError"))?;
     let ids = Ids {
         // SAFETY: the classes are those named, and `_classes` keeps them loaded.
@@ -142,6 +146,8 @@ pub(crate) fn find(env: &mut Env<'_>) -> jni::errors::Result<()> {
         bulk: env.get_method_id(&upcalls, jni_str!("bulk"), jni_sig!("()Ljava/nio/ByteBuffer;"))?,
         log_line: env.get_static_method_id(&log, jni_str!("line"), jni_sig!("(ILjava/lang/String;)V"))?,
         log: env.new_global_ref(&log)?,
+        flight_slow: env.get_static_method_id(&flight, jni_str!("slow"), jni_sig!("(Ljava/lang/String;IJIJJ)V"))?,
+        flight: env.new_global_ref(&flight)?,
         out_of_memory: env.new_global_ref(&out_of_memory)?,
         _classes: [env.new_global_ref(&door)?, env.new_global_ref(&upcalls)?],
     };

@@ -6,6 +6,7 @@
 
 use std::mem::{offset_of, size_of};
 
+use crate::metrics;
 use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, Kstatfs, SetattrIn};
 
 /// Bytes of an args page; what [`ArgsPage`] leaves of it is unused.
@@ -146,6 +147,20 @@ layout! {
     DIRENT_OFF = offset_of!(Dirent, off),
     DIRENT_NAMELEN = offset_of!(Dirent, namelen),
     DIRENT_TYPE = offset_of!(Dirent, r#type),
+    METRICS_HEAD = metrics::HEAD,
+    METRICS_IN_FLIGHT = metrics::IN_FLIGHT,
+    METRICS_WORKERS = metrics::WORKERS,
+    METRICS_LONGEST_OPCODE = metrics::LONGEST_OPCODE,
+    METRICS_LONGEST_NANOS = metrics::LONGEST_NANOS,
+    METRIC_LENGTH = metrics::RECORD,
+    METRIC_OPCODE = metrics::OPCODE,
+    METRIC_ERRORS = metrics::ERRORS,
+    METRIC_NANOS = metrics::NANOS,
+    METRIC_MAX = metrics::MAX,
+    METRIC_WAITS = metrics::WAITS,
+    METRIC_WAITED = metrics::WAITED,
+    METRIC_BUCKETS = metrics::BUCKETS_AT,
+    METRIC_SUB_BITS = ferrofuse_session::SUB_BITS as usize,
 }
 
 /// [`LAYOUT`] as `NAME=value`, separated by blanks.

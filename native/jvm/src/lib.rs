@@ -10,6 +10,7 @@ mod jvm;
 mod layout;
 mod lease;
 mod log;
+mod metrics;
 mod mounts;
 mod settings;
 
@@ -18,7 +19,7 @@ use std::panic::catch_unwind;
 use std::time::Duration;
 
 use ferrofuse_session::mount::Unmounted;
-use jni::objects::{JByteArray, JClass, JObject, JString};
+use jni::objects::{JByteArray, JClass, JLongArray, JObject, JString};
 use jni::sys::{self, jboolean, jint, jlong};
 use jni::{jni_str, Env, EnvUnowned, JavaVM, NativeMethod};
 
@@ -57,6 +58,7 @@ fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         method!("finish", "(J)V", finish),
         method!("awaitIdle", "(JJ)Z", await_idle),
         method!("unmount", "(JJ)I", unmount),
+        method!("metrics", "(J)[J", metrics),
         method!("close", "(J)V", close),
     ];
     // SAFETY: the functions are those of the signatures, and stay as long as the library.
@@ -106,6 +108,14 @@ extern "system" fn unmount<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, moun
             Unmounted::Detached => 1,
             Unmounted::Aborted => 2,
         })
+    })
+    .resolve::<Throw>()
+}
+
+extern "system" fn metrics<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) -> JLongArray<'l> {
+    env.with_env(|env| match mounts::metrics(mount) {
+        Some(measured) => metrics::to_java(env, &measured),
+        None => Ok(JLongArray::null()),
     })
     .resolve::<Throw>()
 }

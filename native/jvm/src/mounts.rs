@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ferrofuse_session::mount::{self, Mount, Unmounted};
-use ferrofuse_session::Session;
+use ferrofuse_session::{Metrics, Session};
 use jni::objects::JObject;
 use jni::Env;
 
@@ -66,6 +66,9 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
         mut config,
     } = settings;
     config.log = log::sink();
+    if config.slow_after.is_some() {
+        config.slow = log::slow_sink(&spec.point);
+    }
     let admission = if spec.allow_root {
         Admission::RootAnd(effective_uid())
     } else {
@@ -124,6 +127,11 @@ pub(crate) fn unmount(number: i64, deadline: Duration) -> Result<Unmounted, Erro
         Some(mounted) => Ok(mounted.mount.unmount(deadline)?),
         None => Ok(Unmounted::Clean),
     }
+}
+
+/// What the mount's operations took until now. `None`: it is closed, or nobody measures.
+pub(crate) fn metrics(number: i64) -> Option<Metrics> {
+    find(number)?.session.metrics()
 }
 
 /// Gives up a mount.

@@ -70,6 +70,8 @@ fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error>
         "direct_io" => config.direct_io = true,
         "kernel_cache" => config.kernel_cache = true,
         "writeback_cache" => config.writeback_cache = true,
+        "metrics" => config.metrics = true,
+        "slow" => config.slow_after = Some(Duration::from_nanos(number(name, value)?)),
         "clone_fd" => config.clone_fd = true,
         _ => return Err(unknown(name.as_bytes())),
     }
@@ -95,13 +97,17 @@ mod tests {
 
     #[test]
     fn settings_reach_mount_and_session() {
-        let settings = parse(b"point=/mnt/\xff\0root=-1\0operations=-2\0ro=\0max_write=8192\0uid=4294967295\0")
-            .unwrap_or_else(|error| panic!("{error}"));
+        let settings = parse(
+            b"point=/mnt/\xff\0root=-1\0operations=-2\0ro=\0max_write=8192\0uid=4294967295\0metrics=\0slow=2000000\0",
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.mount.point.as_os_str().as_bytes(), b"/mnt/\xff");
         assert!(settings.mount.read_only && !settings.mount.allow_other);
         assert_eq!(settings.config.root_key, u64::MAX);
         assert_eq!(settings.config.operations, u64::MAX - 1);
         assert_eq!(settings.config.uid, Some(u32::MAX));
+        assert!(settings.config.metrics);
+        assert_eq!(settings.config.slow_after, Some(Duration::from_millis(2)));
     }
 
     #[test]

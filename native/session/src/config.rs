@@ -7,6 +7,7 @@ use std::time::Duration;
 use ferrofuse_protocol::Opcode;
 
 use crate::log::Sink;
+use crate::meter::SlowSink;
 
 /// Settings of one session. Start from [`Config::default`].
 #[derive(Clone)]
@@ -47,6 +48,13 @@ pub struct Config {
     pub max_handles: u32,
     /// How long the kernel may take to begin the conversation.
     pub init_deadline: Duration,
+    /// Requests are counted and timed, for [`Session::metrics`](crate::Session::metrics). Takes two looks at the clock
+    /// per request; without it and `slow_after` there is none.
+    pub metrics: bool,
+    /// Requests that take this long or longer are logged, and told to `slow`.
+    pub slow_after: Option<Duration>,
+    /// Is told of slow requests, each one.
+    pub slow: SlowSink,
     /// Receives log lines.
     pub log: Sink,
 }
@@ -71,6 +79,9 @@ impl Default for Config {
             max_nodes: 1 << 24,
             max_handles: 1 << 20,
             init_deadline: Duration::from_secs(10),
+            metrics: false,
+            slow_after: None,
+            slow: Arc::new(|_| {}),
             log: Arc::new(|_, _| {}),
         }
     }

@@ -13,6 +13,7 @@ use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
 use crate::handler::{Handler, Memory};
+use crate::meter::{Times, Watch};
 use crate::reply::Reply;
 use crate::transport::{Bytes, Channel, Received};
 
@@ -36,6 +37,9 @@ pub(crate) struct Lease<M: Memory> {
     len: usize,
     /// `unique` of a message that awaits its reply.
     unanswered: Option<u64>,
+    /// What the last reply said; 0 is success.
+    errno: i32,
+    times: Times,
 }
 
 /// The parts of a lease that serving its message needs side by side.
@@ -53,13 +57,14 @@ pub(crate) struct Parts<'a, M> {
 pub(crate) struct Due<'a> {
     channel: &'a Channel,
     unanswered: &'a mut Option<u64>,
+    errno: &'a mut i32,
     unique: u64,
 }
 
 impl<'a> Due<'a> {
     pub(crate) fn take(self) -> Reply<'a> {
         *self.unanswered = None;
-        Reply::new(self.channel, self.unique)
+        Reply::new(self.channel, self.unique).telling(self.errno)
     }
 }
 
@@ -71,6 +76,8 @@ impl<M: Memory> Lease<M> {
             channel,
             len: 0,
             unanswered: None,
+            errno: 0,
+            times: Times::default(),
         }
     }
 
@@ -103,6 +110,20 @@ impl<M: Memory> Lease<M> {
         abi::read_from(&self.head.0[..self.len.min(SPLIT)])
     }
 
+    /// A worker takes the request in hand.
+    pub(crate) fn begins(&mut self, watch: &mut Watch<'_>) {
+        let opcode = self.header().map_or(0, |header| header.opcode);
+        watch.begins(opcode, &mut self.times);
+    }
+
+    /// The request is over.
+    pub(crate) fn ended(&mut self, watch: &mut Watch<'_>) {
+        let mut times = std::mem::take(&mut self.times);
+        if let Some(header) = self.header() {
+            watch.ended(header, &mut times, self.errno);
+        }
+    }
+
     /// The bulk memory of a lease without a message.
     pub(crate) fn memory(&mut self) -> &mut M {
         &mut self.memory
@@ -124,6 +145,7 @@ impl<M: Memory> Lease<M> {
             due: Due {
                 channel: &self.channel,
                 unanswered: &mut self.unanswered,
+                errno: &mut self.errno,
                 unique: header.unique,
             },
         })

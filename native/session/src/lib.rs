@@ -14,6 +14,7 @@ mod handshake;
 mod in_flight;
 mod lease;
 mod log;
+mod meter;
 pub mod mount;
 mod nodes;
 mod reply;
@@ -30,4 +31,5 @@ pub use handler::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer,
 pub use handshake::Granted;
 pub use in_flight::Running;
 pub use log::{Level, Sink};
+pub use meter::{bucket_of, Measures, Metrics, Slow, SlowSink, BUCKETS, SUB_BITS};
 pub use session::Session;

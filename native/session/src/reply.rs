@@ -25,6 +25,8 @@ pub(crate) struct Reply<'a> {
     channel: &'a Channel,
     unique: u64,
     done: bool,
+    /// Learns what the reply says.
+    errno: Option<&'a mut i32>,
 }
 
 impl<'a> Reply<'a> {
@@ -33,7 +35,15 @@ impl<'a> Reply<'a> {
             channel,
             unique,
             done: false,
+            errno: None,
         }
+    }
+
+    /// Has `errno` say how the request was answered: 0 for success.
+    pub(crate) fn telling(mut self, errno: &'a mut i32) -> Self {
+        *errno = 0;
+        self.errno = Some(errno);
+        self
     }
 
     /// The operation has no reply (FORGET, BATCH_FORGET, NOTIFY_REPLY).
@@ -68,9 +78,16 @@ impl<'a> Reply<'a> {
 
     fn send(mut self, error: i32, body: &[Bytes<'_>]) -> Delivery {
         self.done = true;
+        self.tell(-error);
         match self.put(error, body) {
             Ok(()) => Delivery::Delivered,
             Err(failure) => self.lost(&failure),
+        }
+    }
+
+    fn tell(&mut self, errno: i32) {
+        if let Some(told) = &mut self.errno {
+            **told = errno;
         }
     }
 
@@ -90,10 +107,11 @@ impl<'a> Reply<'a> {
         }
     }
 
-    fn lost(&self, failure: &io::Error) -> Delivery {
+    fn lost(&mut self, failure: &io::Error) -> Delivery {
         match failure.raw_os_error().unwrap_or(libc::EIO) {
             libc::ENOENT | libc::ENODEV | libc::EPIPE | libc::ECONNRESET => Delivery::Lost,
             errno => {
+                self.tell(libc::EIO);
                 let _ = self.put(-libc::EIO, &[]);
                 Delivery::Refused(errno)
             }
@@ -104,6 +122,7 @@ impl<'a> Reply<'a> {
 impl Drop for Reply<'_> {
     fn drop(&mut self) {
         if !self.done {
+            self.tell(libc::EIO);
             let _ = self.put(-libc::EIO, &[]);
         }
     }
@@ -156,6 +175,28 @@ mod tests {
         let delivery = Reply::new(&channel, 7).bytes(body.as_slice().into());
         assert_eq!(delivery, Delivery::Refused(libc::EMSGSIZE));
         assert_eq!(only_message(&peer), (7, -libc::EIO, 16));
+    }
+
+    #[test]
+    fn a_reply_tells_how_the_request_was_answered() {
+        let (channel, _peer) = pair();
+        let told = |answer: fn(Reply<'_>) -> Option<Delivery>| {
+            let mut errno = 77;
+            let _ = answer(Reply::new(&channel, 7).telling(&mut errno));
+            errno
+        };
+        assert_eq!(told(|reply| Some(reply.error(Errno::ENOENT))), libc::ENOENT);
+        assert_eq!(told(|reply| Some(reply.empty())), 0);
+        assert_eq!(
+            told(|reply| {
+                reply.none();
+                None
+            }),
+            0
+        );
+        assert_eq!(told(|_dropped| None), libc::EIO);
+        let too_long = told(|reply| Some(reply.bytes(vec![0; 8 << 20].as_slice().into())));
+        assert_eq!(too_long, libc::EIO);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::handshake::{self, Granted};
 use crate::in_flight::{InFlight, Running};
 use crate::lease::{Lease, Leases};
 use crate::log::{Level, Log};
+use crate::meter::{Meters, Metrics};
 use crate::nodes::Nodes;
 use crate::transport::{Channel, End, Waker};
 use crate::worker::Worker;
@@ -39,6 +40,8 @@ pub struct Session<M: Memory> {
     pub(crate) gate: Gate<Lease<M>>,
     pub(crate) leases: Leases<M>,
     pub(crate) in_flight: InFlight,
+    /// `None`: nobody measures.
+    pub(crate) meters: Option<Meters>,
     pub(crate) waker: Waker,
     ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
@@ -90,6 +93,7 @@ impl<M: Memory> Session<M> {
             handles,
             leases: Leases::new(granted.bulk()),
             in_flight: InFlight::default(),
+            meters: Meters::new(&config, &log),
             waker,
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
@@ -134,6 +138,20 @@ impl<M: Memory> Session<M> {
     /// The requests that workers are serving now.
     pub fn running(&self) -> Vec<Running> {
         self.in_flight.running()
+    }
+
+    /// What was measured until now; everything that was answered is in it when nothing is in flight. `None` unless
+    /// [`Config::metrics`] is set.
+    pub fn metrics(&self) -> Option<Metrics> {
+        let meters = self.meters.as_ref().filter(|_| self.config.metrics)?;
+        // Looked at first, because a request is measured before it is finished.
+        let in_flight = self.in_flight();
+        Some(Metrics {
+            in_flight,
+            workers: self.workers.lock().alive,
+            longest: meters.longest(),
+            operations: meters.operations(),
+        })
     }
 
     /// Waits for a moment in which no request is in flight. `false`: there was none until `deadline`. Callable from any

@@ -14,6 +14,7 @@ use crate::handler::Handler;
 use crate::in_flight::Station;
 use crate::lease::Lease;
 use crate::log::Level;
+use crate::meter::{Meters, Watch};
 use crate::session::{Session, Waiting};
 use crate::transport::{Channel, End, Received, Waiter};
 
@@ -23,6 +24,8 @@ pub(crate) struct Worker<'s, H: Handler> {
     channel: Arc<Channel>,
     waiter: Waiter<'s>,
     station: Arc<Station>,
+    /// `None`: nobody measures.
+    watch: Option<Watch<'s>>,
     /// What the next request is received into. Always there when a request is parked, so that the worker goes on.
     spare: Option<Lease<H::Memory>>,
     /// When memory for a lease could last not be had.
@@ -62,6 +65,7 @@ impl<'s, H: Handler> Worker<'s, H> {
             channel,
             waiter,
             station,
+            watch: session.meters.as_ref().map(Meters::watch),
             spare: None,
             no_memory_since: None,
         };
@@ -136,13 +140,16 @@ impl<'s, H: Handler> Worker<'s, H> {
             if let Some(header) = lease.header() {
                 self.station.serves(header.unique, header.opcode);
             }
+            if let Some(watch) = &mut self.watch {
+                lease.begins(watch);
+            }
             match dispatch::serve(self.session, self.handler, &mut lease, pass) {
                 Verdict::Done(pass) => {
                     self.finished(lease);
                     next = pass.and_then(|pass| self.leave(pass));
                 }
                 Verdict::Wait(fh, access) if self.has_spare() => match self.session.gate.park(fh, access, lease) {
-                    Parked::Waits => self.station.idle(),
+                    Parked::Waits => self.idle(),
                     Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
                     Parked::Closed(lease) => next = Some((lease, None)),
                 },
@@ -159,7 +166,18 @@ impl<'s, H: Handler> Worker<'s, H> {
         }
     }
 
-    fn finished(&mut self, lease: Lease<H::Memory>) {
+    /// What the worker served waits, and may be in other hands already.
+    fn idle(&mut self) {
+        self.station.idle();
+        if let Some(watch) = &mut self.watch {
+            watch.idle();
+        }
+    }
+
+    fn finished(&mut self, mut lease: Lease<H::Memory>) {
+        if let Some(watch) = &mut self.watch {
+            lease.ended(watch);
+        }
         match self.spare {
             None => self.spare = Some(lease),
             Some(_) => self.session.leases.put(lease),

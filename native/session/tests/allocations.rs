@@ -59,12 +59,13 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn reads_writes_attributes_and_known_names_allocate_nothing() {
     let _watchdog = Watchdog::new();
-    for concurrency in ["a", "shared", "free"] {
+    for (concurrency, metrics) in [("a", false), ("shared", false), ("free", false), ("a", true)] {
         let flat = Flat::with_files(&[concurrency]);
         let (device, mut kernel) = Kernel::pair();
         kernel.send_init(45);
         let config = Config {
             max_nodes: 64,
+            metrics,
             ..Config::default()
         };
         let session = Session::establish(device, config, &mut Door(Arc::clone(&flat))).unwrap();
@@ -113,7 +114,7 @@ fn reads_writes_attributes_and_known_names_allocate_nothing() {
         assert_eq!(
             ALLOCATIONS.load(Ordering::Relaxed) - before,
             0,
-            "on a handle like {concurrency:?}"
+            "on a handle like {concurrency:?}, metrics {metrics}"
         );
         session.stop();
         worker.join().unwrap();

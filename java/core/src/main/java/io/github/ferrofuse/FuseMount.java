@@ -52,16 +52,20 @@ public final class FuseMount implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final LongConsumer atShutdown = this::unmountAtShutdown;
 
-  private FuseMount(long mount, InodeFileSystem fs, Path point) {
+  /** Null without the option. */
+  private final Measuring measuring;
+
+  private FuseMount(long mount, InodeFileSystem fs, Path point, MountOptions options) {
     this.mount = mount;
     this.fs = fs;
     this.point = point;
+    measuring = options.metrics() ? new Measuring(mount, point) : null;
   }
 
   /** Takes over a mount of {@link Native#mount} and serves it. */
   static FuseMount start(long mount, InodeFileSystem fs, Path point, MountOptions options)
       throws IOException {
-    FuseMount started = new FuseMount(mount, fs, point);
+    FuseMount started = new FuseMount(mount, fs, point, options);
     // The mounting thread counts as running, so that no worker ends the mount while others still
     // start.
     started.running.set(1);
@@ -116,6 +120,9 @@ public final class FuseMount implements AutoCloseable {
     }
     try {
       Native.finish(mount);
+      if (measuring != null) {
+        measuring.end();
+      }
     } catch (Throwable thrown) {
       LOG.error("{}: could not be finished", point, thrown);
     } finally {
@@ -142,6 +149,23 @@ public final class FuseMount implements AutoCloseable {
    */
   public boolean isAlive() {
     return ended.getCount() > 0;
+  }
+
+  /**
+   * What was asked of the file system until now, how it was answered and how long that took. A
+   * request is in it once it was answered; a snapshot with nothing {@link Metrics#inFlight in
+   * flight} has all. Callable from any thread, also from handlers, and after the mount has ended:
+   * then it answers what there was in the end.
+   *
+   * @return a snapshot
+   * @throws IllegalStateException if the mount was made without {@link
+   *     MountOptions.Builder#metrics}
+   */
+  public Metrics metrics() {
+    if (measuring == null) {
+      throw new IllegalStateException(point + " is not measured: mount it with the option metrics");
+    }
+    return measuring.now();
   }
 
   /**

@@ -86,6 +86,12 @@ final class MountOptionParser {
         (b, v) -> b.umask(octal("umask", v)));
     valued("uid", "N", "owner that files are shown with", (b, v) -> b.uid(id("uid", v)));
     valued("gid", "N", "group that files are shown with", (b, v) -> b.gid(id("gid", v)));
+    flag("metrics", "count and time operations", (b, v) -> b.metrics(true));
+    valued(
+        "slow",
+        "SECONDS",
+        "log requests that take longer (none)",
+        (b, v) -> b.slow(seconds("slow", v)));
   }
 
   private MountOptionParser() {}

@@ -239,6 +239,16 @@ public final class MountOptions {
     return set.gid;
   }
 
+  /** {@return whether operations are counted and timed, for {@link FuseMount#metrics}} */
+  public boolean metrics() {
+    return set.metrics;
+  }
+
+  /** {@return nanoseconds from which on a request is logged as slow; 0 if none is} */
+  public long slowNanos() {
+    return set.slowNanos;
+  }
+
   private static int defaultThreads() {
     return Math.min(16, Math.max(4, 2 * Runtime.getRuntime().availableProcessors()));
   }
@@ -269,6 +279,8 @@ public final class MountOptions {
     private int umask = UNSET;
     private int uid = UNSET;
     private int gid = UNSET;
+    private boolean metrics;
+    private long slowNanos;
 
     private Builder() {}
 
@@ -297,6 +309,8 @@ public final class MountOptions {
       umask = other.umask;
       uid = other.uid;
       gid = other.gid;
+      metrics = other.metrics;
+      slowNanos = other.slowNanos;
     }
 
     /**
@@ -602,6 +616,32 @@ public final class MountOptions {
      */
     public Builder gid(int group) {
       gid = group;
+      return this;
+    }
+
+    /**
+     * Counts and times operations, for {@link FuseMount#metrics} and Flight Recorder's event {@code
+     * io.github.ferrofuse.Operations}. Default off; takes some 50 ns per request.
+     *
+     * @param on whether to
+     * @return this
+     */
+    public Builder metrics(boolean on) {
+      metrics = on;
+      return this;
+    }
+
+    /**
+     * Logs requests that take long: one line per operation in ten seconds at most, to the logger
+     * {@code io.github.ferrofuse.engine}. Flight Recorder's event {@code
+     * io.github.ferrofuse.SlowOperation} has each of them. A request is logged when it is answered;
+     * {@link Metrics#longest} knows of one that never is. Default: none.
+     *
+     * @param limit time from receipt to answer from which on a request is slow; zero: none is
+     * @return this
+     */
+    public Builder slow(Duration limit) {
+      slowNanos = nanos("slow", limit);
       return this;
     }
 

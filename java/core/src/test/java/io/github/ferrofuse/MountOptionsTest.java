@@ -25,6 +25,8 @@ class MountOptionsTest {
     assertEquals(0, options.negativeTimeoutNanos());
     assertTrue(options.threads() >= 4 && options.threads() <= 16, "threads " + options.threads());
     assertTrue(options.cloneFd());
+    assertFalse(options.metrics());
+    assertEquals(0, options.slowNanos());
     assertEquals(MountOptions.Transport.AUTO, options.transport());
     for (int number :
         new int[] {
@@ -47,7 +49,7 @@ class MountOptionsTest {
                 "max_read=4096,max_write=1048576,max_background=65535,threads=7",
                 "attr_timeout=0.5,entry_timeout=2,negative_timeout=0.000000001",
                 "direct_io,kernel_cache,writeback_cache,noclone_fd,transport=dev,auto_unmount",
-                "umask=0027,uid=1000,gid=4294967294")
+                "umask=0027,uid=1000,gid=4294967294,metrics,slow=0.25")
             .options();
     assertTrue(options.readOnly());
     assertTrue(options.dev());
@@ -73,6 +75,8 @@ class MountOptionsTest {
     assertEquals(027, options.umask());
     assertEquals(1000, options.uid());
     assertEquals(-2, options.gid());
+    assertTrue(options.metrics());
+    assertEquals(250_000_000, options.slowNanos());
   }
 
   @Test

@@ -35,17 +35,21 @@ final class MountCommand {
     Thread.currentThread().setContextClassLoader(fileSystems.loader());
     try (FuseMount mount = Fuse.mount(fileSystem, point.path(), parsed.options())) {
       AtomicBoolean ending = new AtomicBoolean();
+      Runnable farewell = new Farewell(mount, parsed.options());
       for (String signal : new String[] {"TERM", "INT", "HUP"}) {
         Signals.handle(
             signal,
             () -> {
               if (ending.compareAndSet(false, true)) {
-                System.exit(unmount(mount));
+                int status = unmount(mount);
+                farewell.run();
+                System.exit(status);
               }
             });
       }
       announce(arguments.what, point, parsed.options());
       mount.join();
+      farewell.run();
     } catch (IOException | IllegalArgumentException | UnsatisfiedLinkError e) {
       throw Failure.failed(Failure.describe(e));
     } catch (InterruptedException e) {
@@ -66,6 +70,27 @@ final class MountCommand {
     } catch (IOException e) {
       System.err.println("ferrofuse: " + Failure.describe(e));
       return Failure.FAILED;
+    }
+  }
+
+  /**
+   * What the operations took, with {@code -o metrics}: once, and whoever else comes waits for it.
+   */
+  private static final class Farewell implements Runnable {
+    private final FuseMount mount;
+    private boolean due;
+
+    Farewell(FuseMount mount, MountOptions options) {
+      this.mount = mount;
+      due = options.metrics();
+    }
+
+    @Override
+    public synchronized void run() {
+      if (due) {
+        due = false;
+        System.out.println(mount.metrics());
+      }
     }
   }
 

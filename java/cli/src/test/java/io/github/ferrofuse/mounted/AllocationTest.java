@@ -56,18 +56,18 @@ class AllocationTest {
   @ParameterizedTest
   @EnumSource
   void requestsOfTheMemoryFileSystemAllocateNothing(Load load) throws Exception {
-    Path file = mount(Mounts.memory()).resolve("file");
+    Path file = mount(Mounts.memory(), false).resolve("file");
     Files.write(file, new byte[ScriptedFileSystem.SIZE]);
     assertAllocatesNothing(load, file);
   }
 
   @ParameterizedTest
   @EnumSource
-  void everyRequestReachesTheHandlerWithoutAllocating(Load load) throws Exception {
+  void everyRequestReachesTheHandlerMeasuredAndWithoutAllocating(Load load) throws Exception {
     AtomicLong transfers = new AtomicLong();
     ScriptedFileSystem fs = new ScriptedFileSystem();
     fs.file("file", (flags, out) -> new Counting(transfers));
-    Path file = mount(fs).resolve("file");
+    Path file = mount(fs, true).resolve("file");
     assertAllocatesNothing(load, file);
     long counted =
         switch (load) {
@@ -79,12 +79,13 @@ class AllocationTest {
   }
 
   /** Nothing may be remembered by the kernel: every call is to be a request. */
-  private Path mount(InodeFileSystem fs) throws Exception {
+  private Path mount(InodeFileSystem fs, boolean metrics) throws Exception {
     MountOptions options =
         MountOptions.builder()
             .fsname("allocation")
             .attrTimeout(Duration.ZERO)
             .entryTimeout(Duration.ZERO)
+            .metrics(metrics)
             .build();
     return mounts.mount(fs, options).mountPoint();
   }

@@ -95,6 +95,22 @@ final class Layout {
   static final int DIRENT_NAMELEN = 16;
   static final int DIRENT_TYPE = 20;
 
+  // In longs: what Native.metrics answers.
+  static final int METRICS_HEAD = 4;
+  static final int METRICS_IN_FLIGHT = 0;
+  static final int METRICS_WORKERS = 1;
+  static final int METRICS_LONGEST_OPCODE = 2;
+  static final int METRICS_LONGEST_NANOS = 3;
+  static final int METRIC_LENGTH = 326;
+  static final int METRIC_OPCODE = 0;
+  static final int METRIC_ERRORS = 1;
+  static final int METRIC_NANOS = 2;
+  static final int METRIC_MAX = 3;
+  static final int METRIC_WAITS = 4;
+  static final int METRIC_WAITED = 5;
+  static final int METRIC_BUCKETS = 6;
+  static final int METRIC_SUB_BITS = 3;
+
   private Layout() {}
 
   /**

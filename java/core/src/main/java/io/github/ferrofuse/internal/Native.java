@@ -78,6 +78,14 @@ public final class Native {
   public static native int unmount(long mount, long millis) throws IOException;
 
   /**
+   * What the operations took until now.
+   *
+   * @param mount the mount
+   * @return see {@link MetricsWords}; null if the mount was closed or is not measured
+   */
+  public static native long[] metrics(long mount);
+
+  /**
    * Gives up the mount: it is freed when the last call on it has returned. Unmounts lazily what is
    * still mounted.
    *

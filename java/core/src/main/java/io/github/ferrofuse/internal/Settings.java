@@ -55,6 +55,10 @@ public final class Settings {
     settings.flag("kernel_cache", options.kernelCache());
     settings.flag("writeback_cache", options.writebackCache());
     settings.flag("clone_fd", options.cloneFd());
+    settings.flag("metrics", options.metrics());
+    if (options.slowNanos() > 0) {
+      settings.put("slow", options.slowNanos());
+    }
     return settings.text.toByteArray();
   }
 

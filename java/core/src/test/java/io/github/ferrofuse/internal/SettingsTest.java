@@ -6,6 +6,7 @@ import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -34,13 +35,22 @@ class SettingsTest {
     List<String> items =
         encode(
             Path.of("/m/a b%"),
-            MountOptions.builder().fsname("ü").uid(-2).maxRead(8192).readOnly(true).build());
+            MountOptions.builder()
+                .fsname("ü")
+                .uid(-2)
+                .maxRead(8192)
+                .readOnly(true)
+                .metrics(true)
+                .slow(Duration.ofMillis(2))
+                .build());
     assertEquals("point=/m/a b%", items.get(0));
     assertEquals("fsname=\u00c3\u00bc", items.get(1));
     assertEquals("root=-2", items.get(3));
     assertEquals("operations=" + (1 << 1 | 1 << 15), items.get(4));
     assertEquals(true, items.contains("uid=4294967294"));
     assertEquals(true, items.contains("ro="));
+    assertEquals(true, items.contains("metrics="));
+    assertEquals(true, items.contains("slow=2000000"));
     assertEquals(true, items.contains("max_read=8192"));
   }
 }
