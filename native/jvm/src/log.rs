@@ -24,7 +24,8 @@ pub(crate) fn sink() -> Sink {
 
 /// Where slow requests go: the Java class `FlightRecording`, with the place that is mounted on.
 pub(crate) fn slow_sink(point: &Path) -> SlowSink {
-    let point = point.to_string_lossy().into_owned();
+    // Without the slash at its end that Java puts there.
+    let point = point.components().as_path().to_string_lossy().into_owned();
     Arc::new(move |slow| {
         // Only Java's threads serve, and what can't be recorded was logged.
         let _ = slow_to_java(&point, slow);

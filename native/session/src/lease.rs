@@ -13,7 +13,7 @@ use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
 use crate::handler::{Handler, Memory};
-use crate::meter::{Times, Watch};
+use crate::meter::{Slow, Times, Watch};
 use crate::reply::Reply;
 use crate::transport::{Bytes, Channel, Received};
 
@@ -116,12 +116,10 @@ impl<M: Memory> Lease<M> {
         watch.begins(opcode, &mut self.times);
     }
 
-    /// The request is over.
-    pub(crate) fn ended(&mut self, watch: &mut Watch<'_>) {
+    /// The request is over. Answers it if it was slow.
+    pub(crate) fn ended(&mut self, watch: &mut Watch<'_>) -> Option<Slow> {
         let mut times = std::mem::take(&mut self.times);
-        if let Some(header) = self.header() {
-            watch.ended(header, &mut times, self.errno);
-        }
+        watch.ended(self.header()?, &mut times, self.errno)
     }
 
     /// The bulk memory of a lease without a message.

@@ -185,13 +185,6 @@ impl Meters {
     fn nanos(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.start)).max(1)
     }
-
-    #[cold]
-    fn report(&self, slow: &Slow) {
-        self.log
-            .line(Level::Warn, "slow operation", slow.opcode, format_args!("{slow}"));
-        (self.slow)(slow);
-    }
 }
 
 impl fmt::Display for Slow {
@@ -231,23 +224,30 @@ impl Watch<'_> {
         self.meter.serves(0, 0);
     }
 
-    /// The request was answered; `errno` is 0 for success.
-    pub(crate) fn ended(&mut self, header: &InHeader, times: &mut Times, errno: i32) {
+    /// The request was answered; `errno` is 0 for success. Answers it if it was slow: then it is to be
+    /// [reported](Self::report) as soon as nobody waits for the worker.
+    pub(crate) fn ended(&mut self, header: &InHeader, times: &mut Times, errno: i32) -> Option<Slow> {
         let Times { received, waited } = std::mem::take(times);
-        let Some(received) = received else { return };
+        let received = received?;
         let took = received.elapsed();
         self.meter.count(slot(header.opcode), took, waited, errno);
         self.idle();
-        if self.meters.slow_after.is_some_and(|limit| took >= limit) {
-            self.meters.report(&Slow {
-                opcode: shown(header.opcode),
-                unique: header.unique,
-                nodeid: header.nodeid,
-                pid: header.pid,
-                took,
-                waited: waited.unwrap_or_default(),
-            });
-        }
+        let is_slow = self.meters.slow_after.is_some_and(|limit| took >= limit);
+        is_slow.then(|| Slow {
+            opcode: shown(header.opcode),
+            unique: header.unique,
+            nodeid: header.nodeid,
+            pid: header.pid,
+            took,
+            waited: waited.unwrap_or_default(),
+        })
+    }
+
+    #[cold]
+    pub(crate) fn report(&self, slow: &Slow) {
+        let Meters { log, slow: sink, .. } = self.meters;
+        log.line(Level::Warn, "slow operation", slow.opcode, format_args!("{slow}"));
+        sink(slow);
     }
 }
 
@@ -433,9 +433,9 @@ mod tests {
     #[test]
     fn workers_are_added_up_also_those_that_have_left() {
         let meters = meters(None, Arc::new(|_| {}));
+        let watches = [1, 2, 3, 4].map(|worker| (worker, meters.watch()));
         thread::scope(|scope| {
-            for worker in 1..=4 {
-                let watch = meters.watch();
+            for (worker, watch) in watches {
                 scope.spawn(move || {
                     for _ in 0..worker * 100 {
                         watch
@@ -504,7 +504,9 @@ mod tests {
                 received: Some(received),
                 waited,
             };
-            watch.ended(&header(15), &mut times, 0);
+            if let Some(slow) = watch.ended(&header(15), &mut times, 0) {
+                watch.report(&slow);
+            }
         }
         let told = told.lock();
         assert_eq!(told.len(), 1);

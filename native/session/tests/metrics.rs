@@ -114,7 +114,11 @@ fn the_time_of_a_request_that_waits_for_its_handle_begins_when_it_comes() {
         "{write:?}"
     );
 
-    let log = running.log.lock().unwrap().clone();
+    running.send_release(node, fh);
+    running.kernel.receive();
+    let log = Arc::clone(&running.log);
+    running.stop();
+    let log = log.lock().unwrap().clone();
     let line = |start: &str| log.iter().filter(|(_, line)| line.starts_with(start)).count();
     assert_eq!(line("slow operation: READ of node "), 1, "{log:?}");
     assert_eq!(line("slow operation: WRITE of node "), 1, "{log:?}");
@@ -124,9 +128,6 @@ fn the_time_of_a_request_that_waits_for_its_handle_begins_when_it_comes() {
         .map(|slow| (slow.unique, slow.pid, slow.waited >= HOLD))
         .collect();
     assert_eq!(told, [(held, 4242, false), (parked, 4242, true)]);
-    running.send_release(node, fh);
-    running.kernel.receive();
-    running.stop();
 }
 
 #[test]

@@ -33,7 +33,7 @@ class MetricsTest {
   void bothWorkWithoutFlightRecorder() throws Exception {
     List<String> command =
         Jar.command("mount", "-o", "metrics,slow=0.000001", "memory", directory.toString());
-    command.addAll(1, List.of("--limit-modules", "java.base"));
+    command.addAll(1, List.of("--limit-modules", "java.base,jdk.management"));
     try (Jar jar = Jar.start(directory, command)) {
       jar.awaitLine("end it:");
       Files.createFile(directory.resolve("file"));
