@@ -13,7 +13,7 @@ use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
 use crate::handler::{Handler, Memory};
-use crate::meter::{Slow, Times, Watch};
+use crate::meter::{Record, Watch};
 use crate::reply::Reply;
 use crate::transport::{Bytes, Channel, Received};
 
@@ -37,9 +37,8 @@ pub(crate) struct Lease<M: Memory> {
     len: usize,
     /// `unique` of a message that awaits its reply.
     unanswered: Option<u64>,
-    /// What the last reply said; 0 is success.
-    errno: i32,
-    times: Times,
+    /// Elsewhere, so that measuring does not make moving a lease more expensive.
+    record: Box<Record>,
 }
 
 /// The parts of a lease that serving its message needs side by side.
@@ -76,8 +75,7 @@ impl<M: Memory> Lease<M> {
             channel,
             len: 0,
             unanswered: None,
-            errno: 0,
-            times: Times::default(),
+            record: Box::default(),
         }
     }
 
@@ -113,13 +111,15 @@ impl<M: Memory> Lease<M> {
     /// A worker takes the request in hand.
     pub(crate) fn begins(&mut self, watch: &mut Watch<'_>) {
         let opcode = self.header().map_or(0, |header| header.opcode);
-        watch.begins(opcode, &mut self.times);
+        watch.begins(opcode, &mut self.record);
     }
 
-    /// The request is over. Answers it if it was slow.
-    pub(crate) fn ended(&mut self, watch: &mut Watch<'_>) -> Option<Slow> {
-        let mut times = std::mem::take(&mut self.times);
-        watch.ended(self.header()?, &mut times, self.errno)
+    /// The request is over.
+    pub(crate) fn ended(&mut self, watch: &mut Watch<'_>) {
+        let record = std::mem::take(&mut *self.record);
+        if let Some(header) = self.header() {
+            watch.ended(header, &record);
+        }
     }
 
     /// The bulk memory of a lease without a message.
@@ -143,7 +143,7 @@ impl<M: Memory> Lease<M> {
             due: Due {
                 channel: &self.channel,
                 unanswered: &mut self.unanswered,
-                errno: &mut self.errno,
+                errno: &mut self.record.errno,
                 unique: header.unique,
             },
         })

@@ -112,11 +112,13 @@ pub const fn bucket_of(nanos: u64) -> usize {
     }
 }
 
-/// When the request in a lease came and how long it waited; all empty while nobody measures.
+/// What is remembered of the request in a lease. The times are empty while nobody measures.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
+pub(crate) struct Record {
     received: Option<Instant>,
     waited: Option<Duration>,
+    /// What the reply said; 0 is success.
+    pub(crate) errno: i32,
 }
 
 /// The meters of a session.
@@ -156,7 +158,11 @@ impl Meters {
             all.meters.push(Arc::clone(&fresh));
             fresh
         });
-        Watch { meters: self, meter }
+        Watch {
+            meters: self,
+            meter,
+            slow: None,
+        }
     }
 
     /// The sum of all meters. A request in progress may be in some of the numbers already.
@@ -206,15 +212,18 @@ impl fmt::Display for Slow {
 pub(crate) struct Watch<'m> {
     meters: &'m Meters,
     meter: Arc<Meter>,
+    /// To be reported.
+    slow: Option<Slow>,
 }
 
 impl Watch<'_> {
     /// A worker takes a request in hand: for the first time, or once it no longer has to wait.
-    pub(crate) fn begins(&mut self, opcode: u32, times: &mut Times) {
+    #[inline(never)]
+    pub(crate) fn begins(&mut self, opcode: u32, record: &mut Record) {
         let now = Instant::now();
-        match times.received {
-            None => times.received = Some(now),
-            Some(received) => times.waited = Some(now.saturating_duration_since(received)),
+        match record.received {
+            None => record.received = Some(now),
+            Some(received) => record.waited = Some(now.saturating_duration_since(received)),
         }
         self.meter.serves(shown(opcode), self.meters.nanos(now));
     }
@@ -224,30 +233,36 @@ impl Watch<'_> {
         self.meter.serves(0, 0);
     }
 
-    /// The request was answered; `errno` is 0 for success. Answers it if it was slow: then it is to be
-    /// [reported](Self::report) as soon as nobody waits for the worker.
-    pub(crate) fn ended(&mut self, header: &InHeader, times: &mut Times, errno: i32) -> Option<Slow> {
-        let Times { received, waited } = std::mem::take(times);
-        let received = received?;
+    /// The request was answered.
+    #[inline(never)]
+    pub(crate) fn ended(&mut self, header: &InHeader, record: &Record) {
+        let &Record {
+            received,
+            waited,
+            errno,
+        } = record;
+        let Some(received) = received else { return };
         let took = received.elapsed();
         self.meter.count(slot(header.opcode), took, waited, errno);
         self.idle();
         let is_slow = self.meters.slow_after.is_some_and(|limit| took >= limit);
-        is_slow.then(|| Slow {
+        self.slow = is_slow.then(|| Slow {
             opcode: shown(header.opcode),
             unique: header.unique,
             nodeid: header.nodeid,
             pid: header.pid,
             took,
             waited: waited.unwrap_or_default(),
-        })
+        });
     }
 
-    #[cold]
-    pub(crate) fn report(&self, slow: &Slow) {
-        let Meters { log, slow: sink, .. } = self.meters;
-        log.line(Level::Warn, "slow operation", slow.opcode, format_args!("{slow}"));
-        sink(slow);
+    /// Tells of the request that has ended, if it was slow: when nobody waits for its worker any more.
+    pub(crate) fn report(&mut self) {
+        if let Some(slow) = self.slow.take() {
+            let Meters { log, slow: sink, .. } = self.meters;
+            log.line(Level::Warn, "slow operation", slow.opcode, format_args!("{slow}"));
+            sink(&slow);
+        }
     }
 }
 
@@ -463,9 +478,9 @@ mod tests {
         let meters = meters(None, Arc::new(|_| {}));
         let mut watch = meters.watch();
         for opcode in [12, 45, 2, 42, 36, 64, u32::MAX] {
-            let mut times = Times::default();
-            watch.begins(opcode, &mut times);
-            watch.ended(&header(opcode), &mut times, 0);
+            let mut record = Record::default();
+            watch.begins(opcode, &mut record);
+            watch.ended(&header(opcode), &record);
         }
         let counts: Vec<(u32, u64)> = meters
             .operations()
@@ -480,13 +495,13 @@ mod tests {
         let meters = meters(None, Arc::new(|_| {}));
         let (mut first, mut second) = (meters.watch(), meters.watch());
         assert_eq!(meters.longest(), None);
-        let (mut times, mut other) = (Times::default(), Times::default());
-        first.begins(15, &mut times);
+        let (mut record, mut other) = (Record::default(), Record::default());
+        first.begins(15, &mut record);
         second.begins(16, &mut other);
         assert_eq!(meters.longest().map(|(opcode, _)| opcode), Some(15));
         first.idle();
         assert_eq!(meters.longest().map(|(opcode, _)| opcode), Some(16));
-        second.ended(&header(16), &mut other, 0);
+        second.ended(&header(16), &other);
         assert_eq!(meters.longest(), None);
     }
 
@@ -500,13 +515,14 @@ mod tests {
         let now = Instant::now();
         for (age, waited) in [(Duration::ZERO, None), (limit * 3, Some(limit * 2))] {
             let Some(received) = now.checked_sub(age) else { return };
-            let mut times = Times {
+            let record = Record {
                 received: Some(received),
                 waited,
+                errno: 0,
             };
-            if let Some(slow) = watch.ended(&header(15), &mut times, 0) {
-                watch.report(&slow);
-            }
+            watch.ended(&header(15), &record);
+            watch.report();
+            watch.report();
         }
         let told = told.lock();
         assert_eq!(told.len(), 1);

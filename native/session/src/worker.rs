@@ -14,7 +14,7 @@ use crate::handler::Handler;
 use crate::in_flight::Station;
 use crate::lease::Lease;
 use crate::log::Level;
-use crate::meter::{Meters, Slow, Watch};
+use crate::meter::{Meters, Watch};
 use crate::session::{Session, Waiting};
 use crate::transport::{Channel, End, Received, Waiter};
 
@@ -145,10 +145,10 @@ impl<'s, H: Handler> Worker<'s, H> {
             }
             match dispatch::serve(self.session, self.handler, &mut lease, pass) {
                 Verdict::Done(pass) => {
-                    let slow = self.finished(lease);
+                    self.finished(lease);
                     next = pass.and_then(|pass| self.leave(pass));
-                    if let (Some(slow), Some(watch)) = (slow, &self.watch) {
-                        watch.report(&slow);
+                    if let Some(watch) = &mut self.watch {
+                        watch.report();
                     }
                 }
                 Verdict::Wait(fh, access) if self.has_spare() => match self.session.gate.park(fh, access, lease) {
@@ -177,15 +177,15 @@ impl<'s, H: Handler> Worker<'s, H> {
         }
     }
 
-    /// Answers the request if it was slow.
-    fn finished(&mut self, mut lease: Lease<H::Memory>) -> Option<Slow> {
-        let slow = self.watch.as_mut().and_then(|watch| lease.ended(watch));
+    fn finished(&mut self, mut lease: Lease<H::Memory>) {
+        if let Some(watch) = &mut self.watch {
+            lease.ended(watch);
+        }
         match self.spare {
             None => self.spare = Some(lease),
             Some(_) => self.session.leases.put(lease),
         }
         self.session.in_flight.finished(&self.station);
-        slow
     }
 
     /// Gives a pass back; answers a request that may run now.
