@@ -26,9 +26,11 @@ struct Node {
     held: AtomicU64,
     /// Entries handed out since the kernel last held none.
     handed_out: AtomicU64,
+    /// `S_IFMT` bits of the entry handed out last; 0 while that is not known.
+    kind: AtomicU64,
 }
 
-// SAFETY: three atomics of the same size, repr(C).
+// SAFETY: four atomics of the same size, repr(C).
 unsafe impl Record for Node {}
 
 /// Key -> slot of the nodes whose keys hash here, on a cache line of its own.
@@ -117,6 +119,7 @@ impl Nodes {
         node.key.store(key.0, Ordering::Release);
         node.held.store(1, Ordering::Relaxed);
         node.handed_out.store(1, Ordering::Relaxed);
+        node.kind.store(0, Ordering::Relaxed);
         index.insert(key.0, slot);
         Ok(NodeId(self.arena.id(slot)))
     }
@@ -170,6 +173,22 @@ impl Nodes {
         self.arena.is_current(slot, nodeid.0).then_some(Key(key))
     }
 
+    /// Remembers the type of a node, for which the caller has just counted an entry.
+    pub(crate) fn note_kind(&self, nodeid: NodeId, kind: u32) {
+        if let Some((_, node)) = self.arena.find(nodeid.0) {
+            let kind = u64::from(kind);
+            if node.kind.load(Ordering::Relaxed) != kind {
+                node.kind.store(kind, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The `S_IFMT` bits that were handed out with a node, as far as they are known.
+    pub(crate) fn kind(&self, nodeid: NodeId) -> Option<u32> {
+        let (_, node) = self.arena.find(nodeid.0)?;
+        Some(node.kind.load(Ordering::Relaxed) as u32).filter(|&kind| kind != 0)
+    }
+
     fn shard(&self, key: Key) -> MutexGuard<'_, Index> {
         // The map uses the hash's upper and lower bits, the shard some in the middle.
         self.shards[(mix(key.0) >> 40) as usize % SHARDS].0.lock()
@@ -177,7 +196,7 @@ impl Nodes {
 }
 
 /// `FUSE_ROOT_ID`.
-const ROOT: u64 = 1;
+pub(crate) const ROOT: u64 = 1;
 
 #[cfg(test)]
 mod tests;

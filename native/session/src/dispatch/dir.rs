@@ -93,6 +93,9 @@ impl<H: Handler> Serving<'_, H> {
                 continue;
             };
             handed_out.push(nodeid);
+            self.session
+                .nodes
+                .note_kind(nodeid, record.entry.attr.mode & libc::S_IFMT);
             let mut entry = EntryOut {
                 nodeid: nodeid.0,
                 ..record.entry

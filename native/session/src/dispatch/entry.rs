@@ -5,6 +5,8 @@ use ferrofuse_protocol::{Errno, Name, NodeId};
 
 use super::{dress, forget, forgotten, Serving};
 use crate::handler::{Entry, Handler, Key, Outcome};
+use crate::log::Level;
+use crate::nodes::ROOT;
 use crate::reply::Delivery;
 
 impl<H: Handler> Serving<'_, H> {
@@ -37,21 +39,25 @@ impl<H: Handler> Serving<'_, H> {
         let outcome = self
             .node()
             .and_then(|dir| self.upcall(|handler, call| handler.mknod(call, dir, name, arg)));
-        self.entry(outcome)
+        let kind = match arg.mode & libc::S_IFMT {
+            0 => libc::S_IFREG,
+            kind => kind,
+        };
+        self.made(outcome, Some(kind))
     }
 
     pub(super) fn mkdir(mut self, name: &Name, arg: &MkdirIn) -> Delivery {
         let outcome = self
             .node()
             .and_then(|dir| self.upcall(|handler, call| handler.mkdir(call, dir, name, arg)));
-        self.entry(outcome)
+        self.made(outcome, Some(libc::S_IFDIR))
     }
 
     pub(super) fn symlink(mut self, name: &Name, target: &[u8]) -> Delivery {
         let outcome = self
             .node()
             .and_then(|dir| self.upcall(|handler, call| handler.symlink(call, dir, name, target)));
-        self.entry(outcome)
+        self.made(outcome, Some(libc::S_IFLNK))
     }
 
     pub(super) fn link(mut self, node: NodeId, name: &Name) -> Delivery {
@@ -59,7 +65,8 @@ impl<H: Handler> Serving<'_, H> {
             let node = self.key(node)?;
             self.upcall(|handler, call| handler.link(call, node, dir, name))
         });
-        self.entry(outcome)
+        let kind = self.session.nodes.kind(node);
+        self.made(outcome, kind)
     }
 
     pub(super) fn unlink(self, name: &Name) -> Delivery {
@@ -75,6 +82,38 @@ impl<H: Handler> Serving<'_, H> {
     pub(super) fn rename(self, name: &Name, new_parent: NodeId, new_name: &Name, flags: u32) -> Delivery {
         let (dir, new_dir) = (self.node(), self.key(new_parent));
         self.plain(|handler, call| handler.rename(call, dir?, name, new_dir?, new_name, flags))
+    }
+
+    /// Answers with an entry that was made.
+    fn made(mut self, outcome: Outcome<Entry>, kind: Option<u32>) -> Delivery {
+        let outcome = outcome.and_then(|entry| self.acceptable(entry, kind));
+        self.entry(outcome)
+    }
+
+    /// Refuses an entry of something made that the kernel would not take: it answers `EIO` to the root and to another
+    /// type than was asked for (`create_new_entry`, `fuse_create_open` in fs/fuse/dir.c), and never gives back the lookup
+    /// and the handle.
+    pub(super) fn acceptable(&mut self, entry: Entry, kind: Option<u32>) -> Outcome<Entry> {
+        let key = Key(entry.nodeid);
+        let answered = entry.attr.mode & libc::S_IFMT;
+        let is_root = self.session.nodes.key(NodeId(ROOT)) == Some(key);
+        if !is_root && kind.is_none_or(|kind| kind == answered) {
+            return Ok(entry);
+        }
+        let opcode = self.call.opcode;
+        let wrong = if is_root {
+            "the root directory".to_owned()
+        } else {
+            format!("type {answered:#o} instead of {:#o}", kind.unwrap_or_default())
+        };
+        self.session.log.line(
+            Level::Error,
+            "the file system made something else",
+            opcode.raw(),
+            format_args!("{opcode} answered node {} with {wrong}; answered EIO", key.0),
+        );
+        forgotten(self.session, self.handler, key, 1);
+        Err(Errno::EIO)
     }
 
     /// Answers with an entry, counted before the kernel can know of it; if it never arrives, it is taken back.
@@ -98,6 +137,7 @@ impl<H: Handler> Serving<'_, H> {
             forgotten(self.session, self.handler, key, 1);
             return Err(Errno::ENOMEM);
         };
+        self.session.nodes.note_kind(nodeid, entry.attr.mode & libc::S_IFMT);
         entry.nodeid = nodeid.0;
         dress(&self.session.config, &mut entry.attr, key);
         Ok(entry)

@@ -79,7 +79,8 @@ impl<H: Handler> Serving<'_, H> {
             slot,
         };
         let out = self.opened(fh, open, Kind::File, opened);
-        match self.hand_out(entry) {
+        let entry = self.acceptable(entry, Some(libc::S_IFREG));
+        match entry.and_then(|entry| self.hand_out(entry)) {
             Ok(entry) => {
                 let delivery = self.reply.records(&entry, &out);
                 if delivery != Delivery::Delivered {

@@ -60,6 +60,8 @@ impl Drop for Pages {
 
 pub(crate) struct File {
     pub(crate) name: String,
+    /// `S_IFMT` bits.
+    pub(crate) kind: u32,
     pub(crate) data: Vec<u8>,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -108,6 +110,7 @@ impl Flat {
         for name in names {
             let file = File {
                 name: (*name).to_owned(),
+                kind: libc::S_IFREG,
                 data: (0..=255).collect(),
                 xattrs: BTreeMap::new(),
             };
@@ -165,7 +168,7 @@ impl Door {
     fn attr(book: &Book, key: u64) -> Outcome<abi::Attr> {
         let (mode, size) = match book.files.get(&key) {
             _ if key == ROOT_KEY => (libc::S_IFDIR | 0o755, 0),
-            Some(file) => (libc::S_IFREG | 0o640, file.data.len() as u64),
+            Some(file) => (file.kind | 0o640, file.data.len() as u64),
             None => return Err(Errno::ENOENT),
         };
         Ok(abi::Attr {
@@ -186,6 +189,25 @@ impl Door {
             attr,
             ..Entry::default()
         })
+    }
+
+    /// Makes a file of a kind; one that is called "twisted" is answered as a socket, "upward" as the root.
+    fn make(&self, name: &Name, kind: u32, data: &[u8]) -> Outcome<Entry> {
+        let mut book = self.0.lock();
+        let name = text(name)?;
+        if name == "upward" {
+            return Self::entry(&mut book, ROOT_KEY);
+        }
+        let key = book.next_key;
+        book.next_key += 1;
+        let file = File {
+            name: name.to_owned(),
+            kind: if name == "twisted" { libc::S_IFSOCK } else { kind },
+            data: data.to_vec(),
+            xattrs: BTreeMap::new(),
+        };
+        book.files.insert(key, file);
+        Self::entry(&mut book, key)
     }
 
     fn find(book: &Book, name: &str) -> Option<u64> {
@@ -235,8 +257,8 @@ impl Door {
     }
 }
 
-fn text(name: &Name) -> &str {
-    std::str::from_utf8(name.as_bytes()).unwrap()
+fn text(name: &Name) -> Outcome<&str> {
+    std::str::from_utf8(name.as_bytes()).map_err(|_| Errno::EILSEQ)
 }
 
 impl Handler for Door {
@@ -262,8 +284,10 @@ impl Handler for Door {
     }
 
     fn lookup(&mut self, call: &mut Call<'_, Pages>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {
-        assert_eq!(parent.0, ROOT_KEY);
-        let name = text(name);
+        if parent.0 != ROOT_KEY {
+            return Err(Errno::ENOTDIR);
+        }
+        let name = text(name)?;
         assert!(name != "panic", "as asked for");
         let mut book = self.0.lock();
         book.caller = call.caller;
@@ -316,31 +340,27 @@ impl Handler for Door {
     }
 
     fn symlink(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, target: &[u8]) -> Outcome<Entry> {
-        let mut book = self.0.lock();
-        let key = book.next_key;
-        book.next_key += 1;
-        book.files.insert(
-            key,
-            File {
-                name: text(name).to_owned(),
-                data: target.to_vec(),
-                xattrs: BTreeMap::new(),
-            },
-        );
-        Self::entry(&mut book, key)
+        self.make(name, libc::S_IFLNK, target)
     }
 
-    fn mknod(&mut self, call: &mut Call<'_, Pages>, parent: Key, name: &Name, _: &abi::MknodIn) -> Outcome<Entry> {
-        self.symlink(call, parent, name, &[])
+    fn mknod(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, arg: &abi::MknodIn) -> Outcome<Entry> {
+        let kind = match arg.mode & libc::S_IFMT {
+            0 => libc::S_IFREG,
+            kind => kind,
+        };
+        self.make(name, kind, &[])
     }
 
-    fn mkdir(&mut self, _: &mut Call<'_, Pages>, _: Key, _: &Name, _: &abi::MkdirIn) -> Outcome<Entry> {
-        Err(Errno::EROFS)
+    fn mkdir(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, _: &abi::MkdirIn) -> Outcome<Entry> {
+        if !matches!(text(name)?, "twisted" | "upward") {
+            return Err(Errno::EROFS);
+        }
+        self.make(name, libc::S_IFDIR, &[])
     }
 
     fn unlink(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name) -> Outcome<()> {
         let mut book = self.0.lock();
-        let key = Self::find(&book, text(name)).ok_or(Errno::ENOENT)?;
+        let key = Self::find(&book, text(name)?).ok_or(Errno::ENOENT)?;
         book.files.remove(&key);
         Ok(())
     }
@@ -351,13 +371,16 @@ impl Handler for Door {
 
     fn rename(&mut self, _: &mut Call<'_, Pages>, _: Key, name: &Name, _: Key, new_name: &Name, _: u32) -> Outcome<()> {
         let mut book = self.0.lock();
-        let key = Self::find(&book, text(name)).ok_or(Errno::ENOENT)?;
-        book.files.get_mut(&key).unwrap().name = text(new_name).to_owned();
+        let key = Self::find(&book, text(name)?).ok_or(Errno::ENOENT)?;
+        book.files.get_mut(&key).unwrap().name = text(new_name)?.to_owned();
         Ok(())
     }
 
-    fn link(&mut self, _: &mut Call<'_, Pages>, node: Key, _: Key, _: &Name) -> Outcome<Entry> {
-        Self::entry(&mut self.0.lock(), node.0)
+    fn link(&mut self, _: &mut Call<'_, Pages>, node: Key, _: Key, name: &Name) -> Outcome<Entry> {
+        match text(name)? {
+            "twisted" | "upward" => self.make(name, libc::S_IFREG, &[]),
+            _ => Self::entry(&mut self.0.lock(), node.0),
+        }
     }
 
     fn open(&mut self, _: &mut Call<'_, Pages>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
@@ -373,13 +396,13 @@ impl Handler for Door {
 
     fn create(
         &mut self,
-        call: &mut Call<'_, Pages>,
-        parent: Key,
+        _: &mut Call<'_, Pages>,
+        _: Key,
         name: &Name,
         _: &abi::CreateIn,
         slot: Slot,
     ) -> Outcome<(Entry, Opened)> {
-        let entry = self.symlink(call, parent, name, &[])?;
+        let entry = self.make(name, libc::S_IFREG, &[])?;
         Ok((entry, self.opened(entry.nodeid, slot)))
     }
 
@@ -387,11 +410,13 @@ impl Handler for Door {
         self.enter("read", node, slot, arg.offset);
         let len = {
             let book = self.0.lock();
-            let file = &book.files[&node.0];
-            if file.name == "greedy" {
+            let file = book.files.get(&node.0);
+            if file.is_some_and(|file| file.name == "greedy") {
                 arg.size as usize + 1
             } else {
-                let data = file.data.get(arg.offset as usize..).unwrap_or_default();
+                let data = file
+                    .and_then(|file| file.data.get(arg.offset as usize..))
+                    .unwrap_or_default();
                 let len = data.len().min(arg.size as usize);
                 call.memory.bytes()[..len].copy_from_slice(&data[..len]);
                 len
@@ -408,7 +433,9 @@ impl Handler for Door {
         self.enter("write", node, slot, arg.offset);
         let mut len = arg.size as usize;
         self.0.change(|book| {
-            let file = book.files.get_mut(&node.0).unwrap();
+            let Some(file) = book.files.get_mut(&node.0) else {
+                return;
+            };
             let end = arg.offset as usize + len;
             if file.data.len() < end {
                 file.data.resize(end, 0);
@@ -532,19 +559,16 @@ impl Handler for Door {
         _: u32,
     ) -> Outcome<()> {
         let value = call.memory.bytes()[value].to_vec();
-        self.0.change(|book| {
-            book.files
-                .get_mut(&node.0)
-                .unwrap()
-                .xattrs
-                .insert(name.as_bytes().to_vec(), value);
-        });
+        let mut book = self.0.lock();
+        let file = book.files.get_mut(&node.0).ok_or(Errno::ENOENT)?;
+        file.xattrs.insert(name.as_bytes().to_vec(), value);
         Ok(())
     }
 
     fn getxattr(&mut self, call: &mut Call<'_, Pages>, node: Key, name: &Name, size: usize) -> Outcome<usize> {
         let book = self.0.lock();
-        let value = book.files[&node.0].xattrs.get(name.as_bytes()).ok_or(Errno::ENODATA)?;
+        let file = book.files.get(&node.0).ok_or(Errno::ENOENT)?;
+        let value = file.xattrs.get(name.as_bytes()).ok_or(Errno::ENODATA)?;
         if value.len() <= size {
             call.memory.bytes()[..value.len()].copy_from_slice(value);
         }
@@ -553,7 +577,8 @@ impl Handler for Door {
 
     fn listxattr(&mut self, call: &mut Call<'_, Pages>, node: Key, size: usize) -> Outcome<usize> {
         let book = self.0.lock();
-        let names: Vec<u8> = book.files[&node.0]
+        let file = book.files.get(&node.0).ok_or(Errno::ENOENT)?;
+        let names: Vec<u8> = file
             .xattrs
             .keys()
             .flat_map(|name| [name.as_slice(), b"\0"].concat())
@@ -568,7 +593,7 @@ impl Handler for Door {
         let mut book = self.0.lock();
         book.files
             .get_mut(&node.0)
-            .unwrap()
+            .ok_or(Errno::ENOENT)?
             .xattrs
             .remove(name.as_bytes())
             .map(drop)

@@ -127,6 +127,17 @@ impl Kernel {
         self.try_receive(0)
     }
 
+    /// The next reply, if one comes within some milliseconds.
+    pub(crate) fn within(&mut self, millis: i32) -> Option<Reply> {
+        self.try_receive(millis)
+    }
+
+    /// The same end for another thread; its `unique`s are the caller's business.
+    pub(crate) fn second(&self) -> Self {
+        let socket = self.socket.try_clone().expect("a descriptor");
+        Self { socket, last_unique: 0 }
+    }
+
     fn try_receive(&mut self, millis: i32) -> Option<Reply> {
         let mut polled = libc::pollfd {
             fd: self.socket.as_raw_fd(),

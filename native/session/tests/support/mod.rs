@@ -15,10 +15,14 @@ pub(crate) struct Watchdog(#[allow(dead_code, reason = "its end is the message")
 
 impl Watchdog {
     pub(crate) fn new() -> Self {
+        Self::lasting(Duration::from_secs(60))
+    }
+
+    pub(crate) fn lasting(limit: Duration) -> Self {
         let (alive, heard) = mpsc::channel();
         let test = thread::current().name().unwrap_or("a test").to_owned();
         thread::spawn(move || {
-            if heard.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+            if heard.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("{test} hangs");
                 process::abort();
             }

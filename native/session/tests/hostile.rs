@@ -1,0 +1,529 @@
+//! A kernel that breaks the rules of the conversation, and a seeded fuzzer that does so from several threads at once.
+//!
+//! Whatever is sent: no worker dies, each message that expects a reply gets exactly one, and nodes, handles and leases
+//! are back at their start when all was given back. `FERROFUSE_FUZZ_SECONDS` says how long the fuzzer runs (3),
+//! `FERROFUSE_FUZZ_SEED` with which seed it begins.
+
+mod support;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ferrofuse_protocol::abi::{
+    bytes_of, CreateIn, EntryOut, ForgetIn, GetattrIn, InHeader, LinkIn, MkdirIn, MknodIn, NotifyRetrieveIn, OpenIn,
+    OpenOut,
+};
+use ferrofuse_protocol::{Dialect, Opcode};
+use ferrofuse_session::{Config, Level};
+
+use support::flat::{Flat, ROOT_KEY};
+use support::kernel::{name, plus_records, zeroed, Kernel, Reply, ROOT};
+use support::running::Running;
+use support::Watchdog;
+
+fn is_served(kernel: &mut Kernel) {
+    let getattr = GetattrIn::default();
+    assert_eq!(kernel.ask(Opcode::Getattr, ROOT, &[bytes_of(&getattr)]).errno, 0);
+}
+
+#[test]
+fn what_is_made_as_another_type_or_as_the_root_is_refused_and_given_back() {
+    let _watchdog = Watchdog::new();
+    let mut running = Running::start(&Flat::with_files(&["a"]), 1, Config::default());
+    let a = running.lookup("a");
+    let before = running.flat.lookups();
+    for wrong in ["twisted", "upward"] {
+        let name = name(wrong);
+        let mkdir: MkdirIn = zeroed();
+        let mknod = MknodIn {
+            mode: libc::S_IFIFO | 0o600,
+            ..zeroed()
+        };
+        let create: CreateIn = zeroed();
+        let link = LinkIn { oldnodeid: a };
+        let asked: [(Opcode, Vec<&[u8]>); 5] = [
+            (Opcode::Mkdir, vec![bytes_of(&mkdir), &name]),
+            (Opcode::Mknod, vec![bytes_of(&mknod), &name]),
+            (Opcode::Symlink, vec![&name, b"target\0"]),
+            (Opcode::Link, vec![bytes_of(&link), &name]),
+            (Opcode::Create, vec![bytes_of(&create), &name]),
+        ];
+        for (opcode, parts) in asked {
+            assert_eq!(
+                running.kernel.ask(opcode, ROOT, &parts).errno,
+                libc::EIO,
+                "{opcode} {wrong}"
+            );
+            assert_eq!(running.flat.lookups(), before, "{opcode} {wrong}");
+            assert!(running.flat.get(|book| book.open.is_empty()), "{opcode} {wrong}");
+        }
+    }
+    let lines = running.log.lock().unwrap().clone();
+    let told = lines
+        .iter()
+        .filter(|(level, line)| *level == Level::Error && line.starts_with("the file system made something else"));
+    assert_eq!(told.count(), 5, "one line per operation: {lines:?}");
+    running.stop();
+}
+
+#[test]
+fn what_comes_in_the_wrong_order_is_an_error_of_that_request() {
+    let _watchdog = Watchdog::new();
+    let mut running = Running::start(&Flat::with_files(&["a"]), 2, Config::default());
+    // Forgotten before it was looked up, and more often than it was.
+    let forget = |nlookup| ForgetIn { nlookup };
+    running
+        .kernel
+        .send(Opcode::Forget, (1 << 32) | 2, &[bytes_of(&forget(1))]);
+    let a = running.lookup("a");
+    running.kernel.send(Opcode::Forget, a, &[bytes_of(&forget(7))]);
+    while !running.flat.lookups().is_empty() {
+        is_served(&mut running.kernel);
+    }
+    let open = running.kernel.ask(Opcode::Open, a, &[bytes_of(&OpenIn::default())]);
+    assert_eq!(open.errno, libc::ESTALE);
+    // Released twice, and used afterwards.
+    let a = running.lookup("a");
+    let fh = running.open(a);
+    for expected in [0, libc::EBADF] {
+        running.send_release(a, fh);
+        assert_eq!(running.kernel.receive().errno, expected);
+    }
+    running.send_read(a, fh, 0, 10);
+    assert_eq!(running.kernel.receive().errno, libc::EBADF);
+    running.send_write(a, fh, 0, b"data");
+    assert_eq!(running.kernel.receive().errno, libc::EBADF);
+    running.stop();
+}
+
+#[test]
+fn an_init_and_an_answer_that_nobody_asked_for_change_nothing() {
+    let _watchdog = Watchdog::new();
+    let mut running = Running::start(&Flat::with_files(&["a"]), 1, Config::default());
+    let init = running.kernel.send_init(12);
+    let reply = running.kernel.receive();
+    assert_eq!((reply.unique, reply.errno), (init, libc::EIO));
+    let unasked: NotifyRetrieveIn = zeroed();
+    running
+        .kernel
+        .send(Opcode::NotifyReply, ROOT, &[bytes_of(&unasked), &[7; 100]]);
+    is_served(&mut running.kernel);
+    assert_eq!(running.flat.get(|book| book.initialised), 1);
+    assert!(running.kernel.pending().is_none());
+    running.stop();
+}
+
+#[test]
+fn a_destroy_amid_other_requests_ends_the_session_and_answers_what_had_arrived_before() {
+    let _watchdog = Watchdog::new();
+    let mut running = Running::start(&Flat::with_files(&["a"]), 4, Config::default());
+    let a = running.lookup("a");
+    let fh = running.open(a);
+    let reads: HashSet<u64> = (0..50).map(|_| running.send_read(a, fh, 0, 100)).collect();
+    let destroy = running.kernel.send(Opcode::Destroy, 0, &[]);
+    // Some of these are still served, the others find nobody.
+    let late: HashSet<u64> = (0..50).map(|_| running.send_read(a, fh, 0, 100)).collect();
+    let mut answered = HashSet::new();
+    while !reads.is_subset(&answered) || !answered.contains(&destroy) {
+        let reply = running.kernel.receive();
+        assert!(answered.insert(reply.unique), "{} was answered twice", reply.unique);
+    }
+    let mut kernel = running.kernel.replace();
+    running.finish();
+    while let Some(reply) = kernel.pending() {
+        assert!(answered.insert(reply.unique), "{} was answered twice", reply.unique);
+    }
+    assert!(answered
+        .iter()
+        .all(|unique| reads.contains(unique) || late.contains(unique) || *unique == destroy));
+}
+
+// ---- the fuzzer
+
+const FILES: [&str; 6] = ["a", "b", "shared", "free", "greedy", "bare"];
+const SENDERS: u64 = 3;
+const MESSAGES: usize = 400;
+
+/// Operations that mean something to the file system of the tests; DESTROY has a test of its own.
+const OPCODES: [Opcode; 32] = [
+    Opcode::Lookup,
+    Opcode::Forget,
+    Opcode::BatchForget,
+    Opcode::Getattr,
+    Opcode::Setattr,
+    Opcode::Readlink,
+    Opcode::Symlink,
+    Opcode::Mknod,
+    Opcode::Mkdir,
+    Opcode::Unlink,
+    Opcode::Rmdir,
+    Opcode::Rename,
+    Opcode::Link,
+    Opcode::Open,
+    Opcode::Create,
+    Opcode::Read,
+    Opcode::Write,
+    Opcode::Statfs,
+    Opcode::Release,
+    Opcode::Fsync,
+    Opcode::Setxattr,
+    Opcode::Getxattr,
+    Opcode::Listxattr,
+    Opcode::Removexattr,
+    Opcode::Flush,
+    Opcode::Init,
+    Opcode::Opendir,
+    Opcode::Readdir,
+    Opcode::Readdirplus,
+    Opcode::Releasedir,
+    Opcode::Access,
+    Opcode::NotifyReply,
+];
+
+/// xorshift64*, so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+/// What was said on both sides.
+#[derive(Default)]
+struct Said {
+    /// By `unique`: the raw opcode that was sent, and how many replies are still due.
+    due: HashMap<u64, (u32, i32)>,
+    nodes: Vec<u64>,
+    files: Vec<u64>,
+    directories: Vec<u64>,
+}
+
+struct Conversation(Mutex<Said>);
+
+impl Conversation {
+    fn said<T>(&self, part: impl FnOnce(&mut Said) -> T) -> T {
+        part(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn outstanding(&self) -> usize {
+        self.said(|said| said.due.values().filter(|(_, due)| *due > 0).count())
+    }
+
+    /// Books a message that is about to be sent. One without a whole header is nobody's.
+    fn book(&self, message: &[u8]) {
+        if message.len() < size_of::<InHeader>() {
+            return;
+        }
+        let opcode = word(message, 4);
+        let unique = u64::from_ne_bytes(message[8..16].try_into().unwrap());
+        let due = i32::from(Opcode::from_raw(opcode).is_none_or(Opcode::expects_reply));
+        self.said(|said| said.due.entry(unique).or_insert((opcode, 0)).1 += due);
+    }
+
+    /// Takes a reply, and learns from it as a kernel does.
+    fn hear(&self, reply: &Reply) {
+        self.said(|said| {
+            let (opcode, due) = said.due.get_mut(&reply.unique).expect("a reply to something sent");
+            let opcode = Opcode::from_raw(*opcode);
+            // An engine may tell the kernel by an error that it does not want these.
+            if opcode != Some(Opcode::Interrupt) {
+                *due -= 1;
+                assert!(*due >= 0, "{opcode:?} {:#x} was answered twice", reply.unique);
+            }
+            if reply.errno != 0 {
+                return;
+            }
+            match opcode {
+                Some(Opcode::Lookup | Opcode::Mknod | Opcode::Mkdir | Opcode::Symlink | Opcode::Link) => {
+                    said.nodes.push(reply.record::<EntryOut>().nodeid);
+                }
+                Some(Opcode::Create) => {
+                    said.nodes.push(reply.record_at::<EntryOut>(0).nodeid);
+                    said.files.push(reply.record_at::<OpenOut>(size_of::<EntryOut>()).fh);
+                }
+                Some(Opcode::Open) => said.files.push(reply.record::<OpenOut>().fh),
+                Some(Opcode::Opendir) => said.directories.push(reply.record::<OpenOut>().fh),
+                Some(Opcode::Readdirplus) => {
+                    let records = plus_records(&reply.body).into_iter();
+                    said.nodes
+                        .extend(records.map(|(_, nodeid)| nodeid).filter(|&nodeid| nodeid != 0));
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+fn word(message: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(message[at..at + 4].try_into().unwrap())
+}
+
+fn put(message: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = message.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+/// One thread of the kernel: valid messages about what is known, most of them then spoilt.
+struct Sender<'a> {
+    random: Random,
+    conversation: &'a Conversation,
+    last_unique: u64,
+    withheld: Vec<Vec<u8>>,
+}
+
+impl Sender<'_> {
+    fn run(mut self, kernel: &Kernel) {
+        for _ in 0..MESSAGES {
+            let mut message = self.valid();
+            self.spoil(&mut message);
+            if self.random.one_in(8) {
+                self.withheld.push(message); // Comes later, after what follows.
+                continue;
+            }
+            self.send(kernel, &message);
+            if self.random.one_in(16) {
+                self.send(kernel, &message);
+            }
+            if self.random.one_in(16) {
+                while let Some(message) = self.withheld.pop() {
+                    self.send(kernel, &message);
+                }
+            }
+        }
+    }
+
+    fn send(&self, kernel: &Kernel, message: &[u8]) {
+        self.conversation.book(message);
+        kernel.send_raw(message);
+    }
+
+    fn name(&mut self) -> Vec<u8> {
+        let extra = ["made", "twisted", "upward", "panic", "absent", "."];
+        if self.random.one_in(3) {
+            name(self.random.one_of(&extra))
+        } else {
+            name(self.random.one_of(&FILES))
+        }
+    }
+
+    fn valid(&mut self) -> Vec<u8> {
+        let opcode = self.random.one_of(&OPCODES);
+        let (nodes, files, directories) = self
+            .conversation
+            .said(|said| (said.nodes.clone(), said.files.clone(), said.directories.clone()));
+        let mut pick = |from: &[u64], or: u64| {
+            if from.is_empty() {
+                or
+            } else {
+                self.random.one_of(from)
+            }
+        };
+        let node = pick(&nodes, ROOT);
+        let other = pick(&nodes, ROOT);
+        let file = pick(&files, 1);
+        let directory = pick(&directories, 1);
+        let size = self.random.below(5000) as u32;
+        let mut fixed = vec![0_u8; opcode.fixed_size(&Dialect::default())];
+        let mut payload = Vec::new();
+        let mut nodeid = node;
+        match opcode {
+            Opcode::Lookup | Opcode::Unlink | Opcode::Rmdir | Opcode::Mknod | Opcode::Mkdir | Opcode::Create => {
+                nodeid = ROOT;
+                payload = self.name();
+            }
+            Opcode::Symlink => payload = [self.name(), self.name()].concat(),
+            Opcode::Rename => {
+                nodeid = ROOT;
+                put(&mut fixed, 0, &ROOT.to_ne_bytes());
+                payload = [self.name(), self.name()].concat();
+            }
+            Opcode::Link => {
+                nodeid = ROOT;
+                put(&mut fixed, 0, &other.to_ne_bytes());
+                payload = self.name();
+            }
+            Opcode::Forget => put(&mut fixed, 0, &(1 + self.random.below(3) as u64).to_ne_bytes()),
+            Opcode::BatchForget => {
+                put(&mut fixed, 0, &2_u32.to_ne_bytes());
+                payload = [node, 1, other, 1].map(u64::to_ne_bytes).concat();
+            }
+            Opcode::Read => {
+                put(&mut fixed, 0, &file.to_ne_bytes());
+                put(&mut fixed, 16, &size.to_ne_bytes());
+            }
+            Opcode::Write => {
+                put(&mut fixed, 0, &file.to_ne_bytes());
+                put(&mut fixed, 16, &size.to_ne_bytes());
+                payload = vec![b'w'; size as usize];
+            }
+            Opcode::Release | Opcode::Flush | Opcode::Fsync => put(&mut fixed, 0, &file.to_ne_bytes()),
+            Opcode::Opendir => nodeid = ROOT,
+            Opcode::Readdir | Opcode::Readdirplus => {
+                nodeid = ROOT;
+                put(&mut fixed, 0, &directory.to_ne_bytes());
+                put(&mut fixed, 16, &4096_u32.to_ne_bytes());
+            }
+            Opcode::Releasedir => put(&mut fixed, 0, &directory.to_ne_bytes()),
+            Opcode::Setxattr => {
+                put(&mut fixed, 0, &size.to_ne_bytes());
+                payload = [b"user.x\0".to_vec(), vec![b'v'; size as usize]].concat();
+            }
+            Opcode::Getxattr | Opcode::Removexattr => {
+                put(&mut fixed, 0, &size.to_ne_bytes());
+                payload = b"user.x\0".to_vec();
+            }
+            _ => {}
+        }
+        self.last_unique += 1;
+        let header = InHeader {
+            len: (size_of::<InHeader>() + fixed.len() + payload.len()) as u32,
+            opcode: opcode.raw(),
+            unique: self.last_unique,
+            nodeid,
+            ..InHeader::default()
+        };
+        [bytes_of(&header), &fixed, &payload].concat()
+    }
+
+    /// Every third message stays whole; `unique` is never touched, and DESTROY never made.
+    fn spoil(&mut self, message: &mut Vec<u8>) {
+        const UNIQUE: std::ops::Range<usize> = 8..16;
+        match self.random.below(9) {
+            0 => message.truncate(self.random.below(message.len() + 1)),
+            1 => message.extend((0..self.random.below(9000)).map(|at| at as u8)),
+            2 => {
+                for _ in 0..=self.random.below(8) {
+                    let at = self.random.below(message.len());
+                    if !UNIQUE.contains(&at) {
+                        message[at] ^= 1 << self.random.below(8);
+                    }
+                }
+            }
+            3 => {
+                let noise = self.random.next().to_ne_bytes();
+                let at = self.random.below(message.len().div_ceil(8)) * 8;
+                if !UNIQUE.contains(&at) {
+                    put(message, at, &noise);
+                }
+            }
+            4 => put(message, 4, &(self.random.below(4200) as u32).to_ne_bytes()),
+            5 => message[size_of::<InHeader>()..].fill(self.random.next() as u8),
+            _ => {}
+        }
+        if message.len() >= 8 && word(message, 4) == Opcode::Destroy.raw() {
+            put(message, 4, &0_u32.to_ne_bytes());
+        }
+    }
+}
+
+/// Hears replies until all that were due have come.
+fn listen(kernel: &mut Kernel, conversation: &Conversation, finished: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(40);
+    loop {
+        let over = finished();
+        while let Some(reply) = kernel.within(20) {
+            conversation.hear(&reply);
+        }
+        if over && conversation.outstanding() == 0 {
+            return;
+        }
+        assert!(
+            Instant::now() < limit,
+            "{} requests were not answered",
+            conversation.outstanding()
+        );
+    }
+}
+
+/// Gives back everything that the kernel learned of.
+fn give_back(kernel: &mut Kernel, conversation: &Conversation) {
+    let (mut nodes, files, directories) =
+        conversation.said(|said| (said.nodes.clone(), said.files.clone(), said.directories.clone()));
+    for (opcode, fhs) in [(Opcode::Release, files), (Opcode::Releasedir, directories)] {
+        for fh in fhs {
+            let mut fixed = vec![0; opcode.fixed_size(&Dialect::default())];
+            put(&mut fixed, 0, &fh.to_ne_bytes());
+            let reply = kernel.ask(opcode, ROOT, &[&fixed]);
+            assert!(reply.errno == 0 || reply.errno == libc::EBADF, "{}", reply.errno);
+        }
+    }
+    nodes.sort_unstable();
+    nodes.dedup();
+    for node in nodes {
+        kernel.send(Opcode::Forget, node, &[bytes_of(&ForgetIn { nlookup: u64::MAX })]);
+    }
+}
+
+fn fuzz(seed: u64) {
+    let flat = Flat::with_files(&FILES);
+    let mut running = Running::start(&flat, 4, Config::default());
+    let conversation = Conversation(Mutex::default());
+    let mut kernel = running.kernel.replace();
+    thread::scope(|scope| {
+        let senders: Vec<_> = (1..=SENDERS)
+            .map(|number| {
+                let sender = Sender {
+                    random: Random(seed.wrapping_mul(2 * number + 1) | 1),
+                    conversation: &conversation,
+                    last_unique: number << 48,
+                    withheld: Vec::new(),
+                };
+                let kernel = kernel.second();
+                scope.spawn(move || sender.run(&kernel))
+            })
+            .collect();
+        listen(&mut kernel, &conversation, || {
+            senders.iter().all(thread::ScopedJoinHandle::is_finished)
+        });
+    });
+    give_back(&mut kernel, &conversation);
+    let limit = Instant::now() + Duration::from_secs(20);
+    let left = || {
+        let mut lookups = flat.lookups();
+        lookups.remove(&ROOT_KEY); // Never forgotten.
+        (lookups, flat.get(|book| book.open.clone()))
+    };
+    while left() != (HashMap::new(), HashMap::new()) {
+        assert!(Instant::now() < limit, "not given back: {:?}", left());
+        is_served(&mut kernel);
+    }
+    let lines = running.log.lock().unwrap().clone();
+    let bugs = |line: &str| line.starts_with("panic") && !line.contains("as asked for");
+    assert!(!lines.iter().any(|(_, line)| bugs(line)), "{lines:?}");
+    running.kernel = kernel;
+    running.stop();
+}
+
+#[test]
+fn a_mutated_conversation_from_several_threads_gets_one_reply_each_and_leaks_nothing() {
+    let variable = |name, or| std::env::var(name).map_or(or, |text| text.parse().expect("a number"));
+    let long = Duration::from_secs(variable("FERROFUSE_FUZZ_SECONDS", 3));
+    let _watchdog = Watchdog::lasting(long + Duration::from_secs(60));
+    let end = Instant::now() + long;
+    for seed in variable("FERROFUSE_FUZZ_SEED", 0x0fe1_1f05).. {
+        eprintln!("FERROFUSE_FUZZ_SEED={seed}");
+        fuzz(seed);
+        if Instant::now() >= end {
+            break;
+        }
+    }
+}
