@@ -408,7 +408,8 @@ impl Sender<'_> {
     fn spoil(&mut self, message: &mut Vec<u8>) {
         const UNIQUE: std::ops::Range<usize> = 8..16;
         match self.random.below(9) {
-            0 => message.truncate(self.random.below(message.len() + 1)),
+            // An empty message would be the end of the connection.
+            0 => message.truncate(1 + self.random.below(message.len())),
             1 => message.extend((0..self.random.below(9000)).map(|at| at as u8)),
             2 => {
                 for _ in 0..=self.random.below(8) {

@@ -149,9 +149,15 @@ impl Kernel {
             return None;
         }
         let mut message = vec![0; 2 << 20];
-        // SAFETY: room for that many bytes.
-        let got = unsafe { libc::recv(self.socket.as_raw_fd(), message.as_mut_ptr().cast(), message.len(), 0) };
-        let got = usize::try_from(got).unwrap_or_else(|_| panic!("{}", io::Error::last_os_error()));
+        let got = match self.recv(&mut message) {
+            // Said once when the engine leaves with requests unread; its replies are still there.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => self.recv(&mut message),
+            got => got,
+        };
+        let got = got.unwrap_or_else(|error| panic!("{error}"));
+        if got == 0 {
+            return None;
+        }
         assert!(got >= size_of::<OutHeader>(), "a reply of {got} bytes");
         message.truncate(got);
         // SAFETY: long enough, and any bytes are a header.
@@ -165,6 +171,12 @@ impl Kernel {
             errno: -header.error,
             body,
         })
+    }
+
+    fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: room for that many bytes.
+        let got = unsafe { libc::recv(self.socket.as_raw_fd(), into.as_mut_ptr().cast(), into.len(), 0) };
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
     }
 
     /// Takes the kernel's side out; what is left in its place is connected to nobody.
