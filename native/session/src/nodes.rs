@@ -102,6 +102,7 @@ impl Nodes {
             // The first slot of a fresh arena is the one whose id is FUSE_ROOT_ID.
             let first = nodes.acquire(root);
             debug_assert_eq!(first, Ok(NodeId(ROOT)));
+            nodes.note_kind(NodeId(ROOT), libc::S_IFDIR);
         }
         nodes
     }
@@ -187,6 +188,11 @@ impl Nodes {
     pub(crate) fn kind(&self, nodeid: NodeId) -> Option<u32> {
         let (_, node) = self.arena.find(nodeid.0)?;
         Some(node.kind.load(Ordering::Relaxed) as u32).filter(|&kind| kind != 0)
+    }
+
+    /// Whether a node may be of a type: the one that the kernel was told, if it was told.
+    pub(crate) fn may_be(&self, nodeid: NodeId, kind: u32) -> bool {
+        self.kind(nodeid).is_none_or(|known| known == kind)
     }
 
     fn shard(&self, key: Key) -> MutexGuard<'_, Index> {

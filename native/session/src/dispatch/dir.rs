@@ -68,7 +68,7 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Exchanges the keys in the first `len` bytes of the bulk region for nodeids and counts each entry; `handed_out`
-    /// gets them. An entry for which the node table has no room is left without attributes.
+    /// gets them. An entry for which the node table has no room, or which is the root, is left without attributes.
     fn hand_out_listing(&mut self, len: usize, handed_out: &mut Vec<NodeId>) -> Result<(), DirentError> {
         let listing = ptr::slice_from_raw_parts_mut(self.call.memory.bulk().cast::<u8>(), len);
         // SAFETY: `list` has checked that the region has `len` bytes, and `Memory` promises that it stays mapped and
@@ -85,6 +85,10 @@ impl<H: Handler> Serving<'_, H> {
                     nodeid: 0,
                     ..record.entry
                 });
+                continue;
+            }
+            if self.is_root(key) {
+                record.replace(&EntryOut::default());
                 continue;
             }
             let Ok(nodeid) = self.session.nodes.acquire(key) else {

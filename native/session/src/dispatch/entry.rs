@@ -1,5 +1,7 @@
 //! Requests about names in a directory, and the entries that they hand out.
 
+use std::fmt;
+
 use ferrofuse_protocol::abi::{EntryOut, MkdirIn, MknodIn};
 use ferrofuse_protocol::{Errno, Name, NodeId};
 
@@ -90,30 +92,42 @@ impl<H: Handler> Serving<'_, H> {
         self.entry(outcome)
     }
 
-    /// Refuses an entry of something made that the kernel would not take: it answers `EIO` to the root and to another
-    /// type than was asked for (`create_new_entry`, `fuse_create_open` in fs/fuse/dir.c), and never gives back the lookup
-    /// and the handle.
+    /// Refuses an entry of something made that has another type than was asked for: the kernel answers `EIO` to it and
+    /// never gives back the lookup and the handle (`create_new_entry`, `fuse_create_open` in fs/fuse/dir.c).
     pub(super) fn acceptable(&mut self, entry: Entry, kind: Option<u32>) -> Outcome<Entry> {
-        let key = Key(entry.nodeid);
         let answered = entry.attr.mode & libc::S_IFMT;
-        let is_root = self.session.nodes.key(NodeId(ROOT)) == Some(key);
-        if !is_root && kind.is_none_or(|kind| kind == answered) {
-            return Ok(entry);
+        match kind {
+            Some(kind) if kind != answered => {
+                self.refuse(
+                    Key(entry.nodeid),
+                    format_args!("with type {answered:#o} instead of {kind:#o}"),
+                );
+                Err(Errno::EIO)
+            }
+            _ => Ok(entry),
         }
+    }
+
+    /// Gives an entry back that the kernel must not get.
+    fn refuse(&mut self, key: Key, why: fmt::Arguments<'_>) {
         let opcode = self.call.opcode;
-        let wrong = if is_root {
-            "the root directory".to_owned()
-        } else {
-            format!("type {answered:#o} instead of {:#o}", kind.unwrap_or_default())
-        };
         self.session.log.line(
             Level::Error,
-            "the file system made something else",
+            "impossible entry",
             opcode.raw(),
-            format_args!("{opcode} answered node {} with {wrong}; answered EIO", key.0),
+            format_args!("{opcode} answered node {} {why}; answered EIO", key.0),
         );
         forgotten(self.session, self.handler, key, 1);
-        Err(Errno::EIO)
+    }
+
+    /// Whether a key is the root's, which is nobody's child: the kernel answers `EIO`, and if the type is not that of a
+    /// directory takes its own root for stale, which ends the whole mount.
+    pub(super) fn is_root(&mut self, key: Key) -> bool {
+        let is_root = self.session.nodes.key(NodeId(ROOT)) == Some(key);
+        if is_root {
+            self.refuse(key, format_args!("which is the root"));
+        }
+        is_root
     }
 
     /// Answers with an entry, counted before the kernel can know of it; if it never arrives, it is taken back.
@@ -133,6 +147,9 @@ impl<H: Handler> Serving<'_, H> {
     /// Exchanges the key for a nodeid and counts the entry.
     pub(super) fn hand_out(&mut self, mut entry: Entry) -> Outcome<EntryOut> {
         let key = Key(entry.nodeid);
+        if self.is_root(key) {
+            return Err(Errno::EIO);
+        }
         let Ok(nodeid) = self.session.nodes.acquire(key) else {
             forgotten(self.session, self.handler, key, 1);
             return Err(Errno::ENOMEM);

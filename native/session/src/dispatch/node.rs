@@ -7,6 +7,7 @@ use super::{dress, forget, Serving};
 use crate::handler::{Handler, Key, Outcome, Slot};
 use crate::handles::{Fh, Kind};
 use crate::lease::bulk_bytes;
+use crate::log::Level;
 use crate::reply::Delivery;
 
 /// Longest target of a symbolic link: a page less the NUL that the kernel adds.
@@ -42,7 +43,22 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     fn attributes(self, outcome: Outcome<(Key, AttrOut)>) -> Delivery {
+        let nodeid = NodeId(self.header.nodeid);
         match outcome {
+            // The kernel would take its inode, be it the root's, for a stale one and answer EIO from then on.
+            Ok((node, out)) if !self.session.nodes.may_be(nodeid, out.attr.mode & libc::S_IFMT) => {
+                let opcode = self.call.opcode;
+                self.session.log.line(
+                    Level::Error,
+                    "a node has changed its type",
+                    opcode.raw(),
+                    format_args!(
+                        "{opcode} answered node {} with mode {:#o}; answered EIO",
+                        node.0, out.attr.mode
+                    ),
+                );
+                self.reply.error(Errno::EIO)
+            }
             Ok((node, mut out)) => {
                 dress(&self.session.config, &mut out.attr, node);
                 self.reply.record(&out)

@@ -73,7 +73,7 @@ public interface AttrSink {
   /**
    * Preferred size of I/O.
    *
-   * @param bytes 4096 unless set
+   * @param bytes 1 or more; 4096 unless set
    * @return this
    */
   AttrSink blksize(int bytes);

@@ -7,6 +7,7 @@ import io.github.ferrofuse.internal.Settings;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Set;
 
 /**
  * Mounts file systems.
@@ -52,10 +53,19 @@ public final class Fuse {
           fs.getClass().getName() + ".root() is 0, which stands for no node: choose another one");
     }
     Path point = MountPoints.resolve(directory);
-    byte[] settings = Settings.encode(point, root, fs.operations(), options);
+    byte[] settings = Settings.encode(point, root, operations(fs), options);
     Native.load();
     Door door = new Door(fs, options);
     return FuseMount.start(mount(door, settings, point), fs, point, options);
+  }
+
+  private static Set<Operation> operations(InodeFileSystem fs) {
+    Set<Operation> operations = fs.operations();
+    if (operations == null || operations.stream().anyMatch(Objects::isNull)) {
+      throw new IllegalArgumentException(
+          fs.getClass().getName() + ".operations() is or has null: leave out what there is not");
+    }
+    return operations;
   }
 
   private static long mount(Door door, byte[] settings, Path point) throws IOException {

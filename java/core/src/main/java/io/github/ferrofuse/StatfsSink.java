@@ -27,7 +27,7 @@ public interface StatfsSink {
   /**
    * Size of a block.
    *
-   * @param bytes 4096 unless set
+   * @param bytes 1 or more; 4096 unless set
    * @return this
    */
   StatfsSink blockSize(int bytes);
@@ -35,7 +35,7 @@ public interface StatfsSink {
   /**
    * Longest name.
    *
-   * @param bytes 255 unless set
+   * @param bytes 1 or more; 255 unless set
    * @return this
    */
   StatfsSink nameLength(int bytes);

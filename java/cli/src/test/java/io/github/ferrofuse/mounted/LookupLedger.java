@@ -40,6 +40,13 @@ final class LookupLedger {
     return outstanding;
   }
 
+  /** The lookups that have not been forgotten, by node. */
+  synchronized Map<Long, Long> balances() {
+    Map<Long, Long> open = new HashMap<>(balances);
+    open.values().removeIf(balance -> balance == 0);
+    return open;
+  }
+
   /** How often a node was forgotten more than it had been looked up. */
   synchronized long overdrawn() {
     return overdrawn;

@@ -140,6 +140,9 @@ final class AttrWriter implements AttrSink {
 
   @Override
   public AttrSink blksize(int bytes) {
+    if (bytes <= 0) {
+      throw new IllegalArgumentException("I/O size of " + bytes + " bytes: 1 or more");
+    }
     page.putInt(attr + Layout.ATTR_BLKSIZE, bytes);
     return this;
   }

@@ -18,6 +18,7 @@ import org.slf4j.LoggerFactory;
 final class Failures {
   private static final Logger LOG = LoggerFactory.getLogger("io.github.ferrofuse");
   private static final long INTERVAL_NANOS = 10_000_000_000L;
+  private static final int MAX_DISTINCT = 1024;
   private static final ConcurrentHashMap<String, Limit> LIMITS = new ConcurrentHashMap<>();
 
   private Failures() {}
@@ -58,13 +59,26 @@ final class Failures {
   }
 
   private static void log(Object culprit, Object what, Throwable thrown, String outcome) {
-    String key = thrown.getClass().getName() + '/' + what;
-    Limit limit = LIMITS.computeIfAbsent(key, k -> new Limit());
-    long suppressed = limit.pass(System.nanoTime());
-    if (suppressed >= 0) {
-      String more = suppressed == 0 ? "" : " (" + suppressed + " more like it were not logged)";
-      LOG.warn("{} of {} failed, {}{}", what, culprit.getClass().getName(), outcome, more, thrown);
+    try {
+      long suppressed = limit(thrown.getClass().getName() + '/' + what).pass(System.nanoTime());
+      if (suppressed >= 0) {
+        String more = suppressed == 0 ? "" : " (" + suppressed + " more like it were not logged)";
+        String name = culprit.getClass().getName();
+        LOG.warn("{} of {} failed, {}{}", what, name, outcome, more, thrown);
+      }
+    } catch (Throwable failed) {
+      // An exception that can't be printed, or a logger that fails, must not decide the answer.
     }
+  }
+
+  /** File systems that make exception classes as they run share one limit in the end. */
+  private static Limit limit(String key) {
+    Limit limit = LIMITS.get(key);
+    if (limit != null) {
+      return limit;
+    }
+    String shared = LIMITS.size() < MAX_DISTINCT ? key : "other";
+    return LIMITS.computeIfAbsent(shared, k -> new Limit());
   }
 
   /** Lets one pass per interval and counts the others. */

@@ -40,6 +40,9 @@ final class StatfsWriter implements StatfsSink {
 
   @Override
   public StatfsSink blockSize(int bytes) {
+    if (bytes <= 0) {
+      throw new IllegalArgumentException("block size of " + bytes + " bytes: 1 or more");
+    }
     page.putInt(Layout.STATFS + Layout.STATFS_BSIZE, bytes);
     page.putInt(Layout.STATFS + Layout.STATFS_FRSIZE, bytes);
     return this;
@@ -47,6 +50,9 @@ final class StatfsWriter implements StatfsSink {
 
   @Override
   public StatfsSink nameLength(int bytes) {
+    if (bytes <= 0) {
+      throw new IllegalArgumentException("name length of " + bytes + " bytes: 1 or more");
+    }
     page.putInt(Layout.STATFS + Layout.STATFS_NAMELEN, bytes);
     return this;
   }

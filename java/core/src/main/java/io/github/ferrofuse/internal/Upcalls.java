@@ -129,9 +129,22 @@ final class Upcalls {
     begin();
     try {
       fs.readlink(request, node, Transfers.lend(bulk, Math.min(LONGEST_TARGET, bulk.capacity())));
+      checkTarget(node, bulk.position());
       return bulk.position();
     } catch (Throwable thrown) {
       return failed(fs, thrown);
+    }
+  }
+
+  /** The kernel takes a target for a C string; a longer one than it takes, the engine refuses. */
+  private void checkTarget(long node, int length) {
+    boolean valid = length > 0;
+    for (int i = 0; i < length && valid; i++) {
+      valid = bulk.get(i) != 0;
+    }
+    if (!valid) {
+      throw new IllegalStateException(
+          "readlink of node " + node + " put " + length + " bytes: 1 or more, none of them NUL");
     }
   }
 
@@ -268,6 +281,12 @@ final class Upcalls {
       int needed = fs.getxattr(request, node, name(nameLength), Transfers.lend(bulk, room));
       if (needed < 0) {
         throw new IllegalStateException("getxattr returned a size of " + needed);
+      }
+      // What lies behind the value is another request's.
+      int put = bulk.position();
+      if (needed <= room && put != 0 && put != needed) {
+        throw new IllegalStateException(
+            "getxattr put " + put + " bytes and returned a size of " + needed);
       }
       return size > 0 && needed > room ? -Errno.ERANGE.code() : needed;
     } catch (Throwable thrown) {

@@ -1,0 +1,122 @@
+package io.github.ferrofuse.mounted;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** A process that provokes the calls of each method of a file system, and tells what it got. */
+final class HostileClient implements AutoCloseable {
+  /** Method of the file system -> Python that makes the kernel call it. */
+  static final Map<String, String> PROVOCATIONS =
+      Map.ofEntries(
+          Map.entry("InodeFileSystem.lookup", "os.stat(p('file'))"),
+          Map.entry("InodeFileSystem.forget", "os.unlink(p('victim'))"),
+          Map.entry("InodeFileSystem.getattr", "os.fstat(fd)"),
+          Map.entry("InodeFileSystem.setattr", "os.chmod(p('file'), 0o600)"),
+          Map.entry("InodeFileSystem.readlink", "os.readlink(p('link'))"),
+          Map.entry("InodeFileSystem.symlink", "os.symlink('target', p('new'))"),
+          Map.entry("InodeFileSystem.mknod", "os.mkfifo(p('new'))"),
+          Map.entry("InodeFileSystem.mkdir", "os.mkdir(p('new'))"),
+          Map.entry("InodeFileSystem.unlink", "os.unlink(p('victim'))"),
+          Map.entry("InodeFileSystem.rmdir", "os.rmdir(p('victims'))"),
+          Map.entry("InodeFileSystem.rename", "os.rename(p('victim'), p('new'))"),
+          Map.entry("InodeFileSystem.link", "os.link(p('file'), p('new'))"),
+          Map.entry("InodeFileSystem.open", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry(
+              "InodeFileSystem.create",
+              "os.close(os.open(p('new'), os.O_RDWR | os.O_CREAT | os.O_EXCL))"),
+          Map.entry("InodeFileSystem.opendir", "os.close(os.open(p('dir'), os.O_DIRECTORY))"),
+          Map.entry("InodeFileSystem.statfs", "os.statvfs(p(''))"),
+          Map.entry("InodeFileSystem.setxattr", "os.setxattr(p('file'), 'user.new', b'v')"),
+          Map.entry("InodeFileSystem.getxattr", "os.getxattr(p('file'), 'user.x')"),
+          Map.entry("InodeFileSystem.listxattr", "os.listxattr(p('file'))"),
+          Map.entry("InodeFileSystem.removexattr", "os.removexattr(p('file'), 'user.x')"),
+          Map.entry("InodeFileSystem.access", "os.chdir(p('dir'))"),
+          Map.entry("FileHandle.concurrency", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry("FileHandle.read", "os.pread(fd, 100, 0)"),
+          Map.entry("FileHandle.write", "os.pwrite(fd, b'data', 0)"),
+          Map.entry("FileHandle.flush", "os.close(os.dup(fd))"),
+          Map.entry("FileHandle.fsync", "os.fsync(fd)"),
+          Map.entry("FileHandle.fallocate", "os.posix_fallocate(fd, 0, 100)"),
+          Map.entry("FileHandle.release", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry("DirHandle.read", "os.listdir(p('dir'))"),
+          Map.entry("DirHandle.fsync", "os.fsync(dirfd)"),
+          Map.entry("DirHandle.release", "os.close(os.open(p('dir'), os.O_DIRECTORY))"));
+
+  private static final String PROGRAM =
+      """
+      import errno, os, sys
+      root = sys.argv[1]
+      p = lambda name: root + '/' + name
+      fd = dirfd = -1
+      def prepare():
+          # What the provocations need; nothing misbehaves meanwhile.
+          global fd, dirfd
+          if os.path.lexists(p('new')):
+              (os.rmdir if os.path.isdir(p('new')) else os.unlink)(p('new'))
+          for name in ('file', 'victim', 'dir/a', 'dir/b'):
+              os.makedirs(os.path.dirname(p(name)), exist_ok=True)
+              with open(p(name), 'wb') as out:
+                  out.write(b'fine')
+          os.makedirs(p('victims'), exist_ok=True)
+          if not os.path.lexists(p('link')):
+              os.symlink('target', p('link'))
+          os.setxattr(p('file'), 'user.x', b'value')
+          fd = os.open(p('file'), os.O_RDWR)
+          dirfd = os.open(p('dir'), os.O_DIRECTORY)
+      def clean():
+          os.chdir('/')
+          os.close(fd)
+          os.close(dirfd)
+          check()
+      def check():
+          # Everybody is still served.
+          with open(p('file'), 'r+b', buffering=0) as io:
+              io.write(b'fine')
+              assert io.read(0) == b'' and os.pread(io.fileno(), 4, 0) == b'fine'
+          assert sorted(os.listdir(p('dir'))) == ['a', 'b']
+          assert os.readlink(p('link')) == 'target'
+          os.statvfs(root)
+      for line in sys.stdin:
+          try:
+              value = eval(line, globals())
+              print('ok' if value is None else 'ok ' + repr(value)[:200], flush=True)
+          except OSError as e:
+              print(errno.errorcode[e.errno], flush=True)
+          except Exception as e:
+              print('client:', repr(e).replace(chr(10), ' '), flush=True)
+      """;
+
+  private final Shell.Talk talk;
+
+  HostileClient(Path root) throws IOException {
+    talk = Shell.talk(PROGRAM, root);
+  }
+
+  /** Evaluates Python; answers "ok", maybe with a value behind it, or the name of an errno. */
+  String ask(String python) throws IOException {
+    String answer = talk.ask(python);
+    if (answer == null) {
+      throw new IOException("the client died of " + python);
+    }
+    return answer;
+  }
+
+  /** Evaluates Python that must succeed. */
+  void must(String python) throws IOException {
+    String answer = ask(python);
+    if (!answer.startsWith("ok")) {
+      throw new AssertionError(python + ": " + answer);
+    }
+  }
+
+  /** Answers whether the client ended when it was told to. */
+  boolean ends() throws IOException, InterruptedException {
+    return talk.ends(20);
+  }
+
+  @Override
+  public void close() {
+    talk.close();
+  }
+}
