@@ -77,6 +77,12 @@ final class HostileClient implements AutoCloseable {
           assert sorted(os.listdir(p('dir'))) == ['a', 'b']
           assert os.readlink(p('link')) == 'target'
           os.statvfs(root)
+      def statfs_fails(times):
+          for i in range(times):
+              try:
+                  os.statvfs(root)
+              except OSError as e:
+                  assert e.errno == errno.EIO
       for line in sys.stdin:
           try:
               value = eval(line, globals())

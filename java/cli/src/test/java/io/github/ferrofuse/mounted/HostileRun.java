@@ -80,6 +80,15 @@ final class HostileRun implements AutoCloseable {
     }
   }
 
+  /** {@link #provoke} that the mount does not survive. */
+  String provokeLast(String method, String what, HostileFileSystem.Misdeed misdeed)
+      throws IOException {
+    hostile.arm(method, misdeed);
+    String answer = client.ask(HostileClient.PROVOCATIONS.get(method));
+    write(method, what, answer);
+    return answer;
+  }
+
   /** The client ends, the mount comes off clean, and no lookup or handle is left. */
   void ends() throws Exception {
     assertTrue(client.ends(), "the client hangs");

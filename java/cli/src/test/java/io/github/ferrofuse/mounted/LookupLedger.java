@@ -97,6 +97,9 @@ final class LookupLedger {
   }
 
   private synchronized void deposit(long node) {
+    if (node == 0) {
+      return; // No node: the engine refuses it.
+    }
     balances.merge(node, 1L, Long::sum);
     handedOut++;
     outstanding++;
