@@ -42,6 +42,23 @@ fn a_node_is_gone_when_the_last_reference_is_and_reports_all_entries_handed_out(
 }
 
 #[test]
+fn the_type_of_a_node_is_known_as_long_as_the_node() {
+    let nodes = nodes(4);
+    assert!(nodes.may_be(NodeId(1), libc::S_IFDIR));
+    assert!(!nodes.may_be(NodeId(1), libc::S_IFREG), "the root is a directory");
+    let id = nodes.acquire(Key(5)).unwrap();
+    assert_eq!(nodes.kind(id), None);
+    assert!(nodes.may_be(id, libc::S_IFIFO), "nobody was told another one");
+    nodes.note_kind(id, libc::S_IFREG);
+    assert_eq!(nodes.kind(id), Some(libc::S_IFREG));
+    assert!(!nodes.may_be(id, libc::S_IFIFO));
+    nodes.forget(id, 1);
+    assert_eq!(nodes.kind(id), None);
+    let next = nodes.acquire(Key(6)).unwrap();
+    assert_eq!(nodes.kind(next), None, "the slot's last node is forgotten");
+}
+
+#[test]
 fn a_node_that_comes_back_has_another_nodeid() {
     let nodes = nodes(4);
     let first = nodes.acquire(Key(5)).unwrap();

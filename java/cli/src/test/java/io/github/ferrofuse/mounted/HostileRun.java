@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -21,6 +22,7 @@ import java.util.function.BooleanSupplier;
 final class HostileRun implements AutoCloseable {
   private static final Path TABLE =
       Path.of(System.getProperty("ferrofuse.root"), "java/cli/build/test-results/hostile.txt");
+  private static final AtomicBoolean BEGUN = new AtomicBoolean();
   private static final Path DROP_CACHES = Path.of("/proc/sys/vm/drop_caches");
   private static final Duration LATE = Duration.ofSeconds(20);
 
@@ -107,9 +109,12 @@ final class HostileRun implements AutoCloseable {
 
   /** Adds a line to the table. */
   static void write(String method, String what, String answer) throws IOException {
-    String line = String.format("%-28s %-44s %s%n", method, what, answer);
+    int shown = Math.min(answer.length(), 40);
+    String line = String.format("%-28s %-44s %s%n", method, what, answer.substring(0, shown));
     Files.createDirectories(TABLE.getParent());
-    Files.writeString(TABLE, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    StandardOpenOption how =
+        BEGUN.getAndSet(true) ? StandardOpenOption.APPEND : StandardOpenOption.TRUNCATE_EXISTING;
+    Files.writeString(TABLE, line, StandardOpenOption.CREATE, StandardOpenOption.WRITE, how);
   }
 
   private static void await(BooleanSupplier event, String otherwise) {

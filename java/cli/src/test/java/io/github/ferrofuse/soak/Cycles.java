@@ -39,15 +39,14 @@ final class Cycles {
     }
     System.out.printf("%8s %s%n", "cycle", Sample.HEADING);
     Sample before = null;
-    Sample last = null;
     try {
       for (int i = 1; i <= cycles; i++) {
         refuse(points.get(0));
         cycle(i % EVERY == 0 ? points : points.subList(0, 1));
         if (i == warm || i == cycles || i % Math.max(1, cycles / ROWS) == 0) {
-          last = Sample.take();
-          before = i == warm ? last : before;
-          System.out.printf("%8d %s%n", i, last);
+          Sample now = Sample.take();
+          before = i == warm ? now : before;
+          System.out.printf("%8d %s%n", i, now);
         }
       }
     } finally {
@@ -55,7 +54,7 @@ final class Cycles {
         Files.delete(point);
       }
     }
-    Verdict.end("cycles", last.growthSince(before));
+    Verdict.end("cycles", Sample.settled(before).growthSince(before));
   }
 
   private static void cycle(List<Path> points) throws Exception {

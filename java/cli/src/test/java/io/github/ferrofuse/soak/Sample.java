@@ -5,6 +5,7 @@ import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -21,6 +22,7 @@ import java.util.stream.Stream;
  */
 record Sample(int threads, int descriptors, long direct, long heap, long rss, int connections) {
   private static final long MIB = 1 << 20;
+  private static final Duration SETTLES = Duration.ofSeconds(10);
 
   /**
    * How much more there may be after a while: the threads of a mount and their leases, which come
@@ -46,14 +48,31 @@ record Sample(int threads, int descriptors, long direct, long heap, long rss, in
         fuseConnections());
   }
 
+  /**
+   * What is held once everything has settled: if there is more than before, it looks again for a
+   * while, because threads end and buffers are freed some time after the mount has ended.
+   */
+  static Sample settled(Sample before) throws IOException, InterruptedException {
+    long end = System.nanoTime() + SETTLES.toNanos();
+    Sample now = take();
+    while (!now.growthSince(before).isEmpty() && System.nanoTime() < end) {
+      Thread.sleep(100);
+      now = take();
+    }
+    return now;
+  }
+
   /** Direct buffers are freed by a thread of their own after the collection that found them. */
   private static void collect() throws InterruptedException {
-    long before;
-    do {
-      before = directBytes();
+    int unchanged = 0;
+    long before = directBytes();
+    while (unchanged < 2) {
       System.gc();
-      Thread.sleep(50);
-    } while (directBytes() < before);
+      Thread.sleep(20);
+      long now = directBytes();
+      unchanged = now < before ? 0 : unchanged + 1;
+      before = now;
+    }
   }
 
   private static long directBytes() {

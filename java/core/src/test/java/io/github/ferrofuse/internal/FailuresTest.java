@@ -15,4 +15,19 @@ class FailuresTest {
     assertEquals(2, limit.pass(now + 10_000_000_000L));
     assertEquals(-1, limit.pass(now + 10_000_000_001L));
   }
+
+  @Test
+  void anExceptionThatCanNotBePrintedIsAnsweredAllTheSame() {
+    RuntimeException unprintable =
+        new RuntimeException() {
+          private static final long serialVersionUID = 1;
+
+          @Override
+          public String getMessage() {
+            throw new IllegalStateException("of the test");
+          }
+        };
+    assertEquals(-5, Failures.answer(this, "TEST", unprintable));
+    Failures.swallow(this, "TEST", unprintable);
+  }
 }

@@ -459,6 +459,36 @@ class UpcallsTest {
     assertEquals("a/b", caller.text(3));
   }
 
+  @Test
+  void aTargetThatIsNoneIsAnError() {
+    for (byte[] target : new byte[][] {{}, {0}, {'a', 0, 'b'}}) {
+      Caller caller =
+          new Caller(
+              new InodeFileSystem() {
+                @Override
+                public void readlink(Request request, long node, ByteBuffer out) {
+                  out.put(target);
+                }
+              });
+      assertEquals(EIO, caller.upcalls.readlink(2), Arrays.toString(target));
+    }
+  }
+
+  @Test
+  void aValueThatIsLongerThanWhatWasPutIsAnError() {
+    Caller caller =
+        new Caller(
+            new InodeFileSystem() {
+              @Override
+              public int getxattr(Request request, long node, Name name, ByteBuffer out) {
+                out.put((byte) 1);
+                return 5;
+              }
+            });
+    assertEquals(EIO, caller.upcalls.getxattr(2, caller.name("user.a"), 10));
+    assertEquals(-34, caller.upcalls.getxattr(2, caller.name("user.a"), 4), "it did not fit");
+  }
+
   /** One attribute of five bytes. */
   private static final class WithXattrs implements InodeFileSystem {
     String set;
