@@ -12,7 +12,7 @@ use ferrofuse_session::{Call, Concurrency, Entry, Handler, Key, Memory, Offer, O
 
 use crate::ids::{ids, Door, Upcalls};
 use crate::jvm::{Args, IntMethod, Object, Thread};
-use crate::layout::{RequestContext, FLAG_KILLS_PRIVILEGES};
+use crate::layout::{RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES};
 use crate::lease::Lease;
 
 type LeaseCall<'a> = Call<'a, Lease>;
@@ -103,7 +103,12 @@ impl<'a> JavaHandler<'a> {
                 0
             },
         });
-        method.call(self.thread, call.memory.upcalls(), args)
+        let outcome = method.call(self.thread, call.memory.upcalls(), args);
+        if call.memory.page().request.flags & FLAG_ARMED != 0 {
+            // Whatever it throws is logged in Java.
+            let _ = ids().upcalls.disarm.call(self.thread, call.memory.upcalls(), ());
+        }
+        outcome
     }
 
     /// An upcall that hands out a node.
@@ -199,6 +204,11 @@ impl Handler for JavaHandler<'_> {
     fn destroy(&mut self) {
         // Whatever it throws is logged in Java.
         let _ = ids().door.destroy.call(self.thread, self.door, ());
+    }
+
+    fn interrupt(&mut self, unique: u64) {
+        // Whatever it throws is logged in Java.
+        let _ = ids().door.interrupt.call(self.thread, self.door, (long(unique),));
     }
 
     fn lookup(&mut self, call: &mut LeaseCall<'_>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {

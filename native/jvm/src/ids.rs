@@ -65,6 +65,7 @@ ids! {
         init: (i32, i64),
         destroy: (),
         forget: (i64, i64),
+        interrupt: (i64,),
     }
     upcalls {
         lookup: (i64, i32),
@@ -96,6 +97,7 @@ ids! {
         readdir: (i32, i64, i32, i32),
         fsyncdir: (i32, i32),
         releasedir: (i32,),
+        disarm: (),
     }
 }
 

@@ -15,6 +15,9 @@ pub(crate) const PAGE_SIZE: usize = 8192;
 /// Bit of [`RequestContext::flags`]: setuid and setgid are to be cleared.
 pub(crate) const FLAG_KILLS_PRIVILEGES: u32 = 1;
 
+/// Bit of [`RequestContext::flags`], set by Java during the upcall: `Upcalls.disarm` is to be called after it.
+pub(crate) const FLAG_ARMED: u32 = 2;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -86,6 +89,7 @@ layout! {
     REQUEST_OPCODE = offset_of!(ArgsPage, request.opcode),
     REQUEST_FLAGS = offset_of!(ArgsPage, request.flags),
     FLAG_KILLS_PRIVILEGES = FLAG_KILLS_PRIVILEGES as usize,
+    FLAG_ARMED = FLAG_ARMED as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

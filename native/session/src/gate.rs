@@ -8,7 +8,7 @@
 //! wait for them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
@@ -142,6 +142,8 @@ type Chunk<R> = OnceLock<Box<[Door<R>]>>;
 pub(crate) struct Gate<R> {
     /// Slots are dense: few chunks are made.
     chunks: Box<[Chunk<R>]>,
+    /// Requests in all the queues, so that nobody looks through all doors for nothing.
+    waiting: AtomicUsize,
 }
 
 impl<R> Gate<R> {
@@ -151,6 +153,7 @@ impl<R> Gate<R> {
             chunks: (0..(capacity as usize).div_ceil(CHUNK))
                 .map(|_| OnceLock::new())
                 .collect(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -227,26 +230,38 @@ impl<R> Gate<R> {
             return Parked::Closed(request);
         };
         if word & CONCURRENT != 0 {
-            return Self::park_release(slot, door, &mut state, request);
+            return self.park_release(slot, door, &mut state, request);
         }
         if state.waiting.is_empty() {
             if let Some(hold) = state.admit(access, word) {
                 return Parked::Admitted(Pass { slot, hold }, request);
             }
         }
-        state.waiting.push_back((access, request));
+        self.queue(&mut state, access, request);
         Parked::Waits
     }
 
     /// Only a release waits at a concurrent handle: nothing enters from now on, and the last to leave runs it.
-    fn park_release(slot: Slot, door: &Door<R>, state: &mut State<R>, request: R) -> Parked<R> {
+    fn park_release(&self, slot: Slot, door: &Door<R>, state: &mut State<R>, request: R) -> Parked<R> {
         let before = door.word.fetch_or(CLOSING, Ordering::AcqRel);
         if before & COUNT == 0 {
             return Parked::Admitted(Pass { slot, hold: Hold::Last }, request);
         }
         // The last one out takes the lock, which is held until the request lies in the queue.
-        state.waiting.push_back((Access::Last, request));
+        self.queue(state, Access::Last, request);
         Parked::Waits
+    }
+
+    fn queue(&self, state: &mut State<R>, access: Access, request: R) {
+        state.waiting.push_back((access, request));
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The first in the queue, with the state's lock held.
+    fn unqueue(&self, state: &mut State<R>) -> Option<R> {
+        let (_, request) = state.waiting.pop_front()?;
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        Some(request)
     }
 
     /// A call is over. `run` gets every request that may run now, in order, each with its pass.
@@ -256,7 +271,7 @@ impl<R> Gate<R> {
         if pass.hold == Hold::Counted {
             let before = door.word.fetch_sub(1, Ordering::AcqRel);
             if before & COUNT == 1 && before & CLOSING != 0 {
-                if let Some((_, release)) = door.state.lock().waiting.pop_front() {
+                if let Some(release) = self.unqueue(&mut door.state.lock()) {
                     run(Pass { slot, hold: Hold::Last }, release);
                 }
             }
@@ -267,13 +282,53 @@ impl<R> Gate<R> {
             Hold::Shared => state.readers -= 1,
             _ => state.exclusive = false,
         }
+        self.admit_waiting(slot, door, &mut state, run);
+    }
+
+    /// Lets in those who wait, in order, up to the first who can't enter.
+    fn admit_waiting(&self, slot: Slot, door: &Door<R>, state: &mut State<R>, mut run: impl FnMut(Pass, R)) {
         let word = door.word.load(Ordering::Acquire);
         while let Some(&(access, _)) = state.waiting.front() {
             let Some(hold) = state.admit(access, word) else { break };
-            if let Some((_, request)) = state.waiting.pop_front() {
+            if let Some(request) = self.unqueue(state) {
                 run(Pass { slot, hold }, request);
             }
         }
+    }
+
+    /// Takes a waiting request that is `wanted` out of its queue, but never a release. `run` gets those that only waited
+    /// behind it.
+    pub(crate) fn withdraw(&self, wanted: impl Fn(&R) -> bool, mut run: impl FnMut(Pass, R)) -> Option<R> {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        let chunks = self.chunks.iter().enumerate();
+        let made = chunks.filter_map(|(number, chunk)| Some((number * CHUNK, chunk.get()?)));
+        let mut doors = made.flat_map(|(first, doors)| (first..).zip(doors.iter()));
+        doors.find_map(|(slot, door)| self.withdraw_at(Slot(slot as u32), door, &wanted, &mut run))
+    }
+
+    fn withdraw_at(
+        &self,
+        slot: Slot,
+        door: &Door<R>,
+        wanted: impl Fn(&R) -> bool,
+        run: impl FnMut(Pass, R),
+    ) -> Option<R> {
+        // Only an ordered handle has others than a release in its queue.
+        let word = door.word.load(Ordering::SeqCst);
+        if word & OPEN == 0 || word & CONCURRENT != 0 {
+            return None;
+        }
+        let mut state = door.state.lock();
+        let place = state
+            .waiting
+            .iter()
+            .position(|(access, request)| *access != Access::Last && wanted(request))?;
+        let (_, request) = state.waiting.remove(place)?;
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.admit_waiting(slot, door, &mut state, run);
+        Some(request)
     }
 
     /// The handle ends: called by the holder of its last pass, or for a handle that the kernel never learned of.
@@ -285,6 +340,7 @@ impl<R> Gate<R> {
             door.word.store(0, Ordering::Release);
             state.exclusive = false;
             state.readers = 0;
+            self.waiting.fetch_sub(state.waiting.len(), Ordering::SeqCst);
             std::mem::take(&mut state.waiting)
         });
         waiting.unwrap_or_default().into_iter().map(|(_, request)| request)

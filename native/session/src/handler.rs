@@ -116,6 +116,11 @@ pub trait Handler {
     /// Called once, after the last request and the last `release`.
     fn destroy(&mut self);
 
+    /// Whoever waits for the answer of the request `unique` got a signal: the answer is due soon, `EINTR` if there is none
+    /// yet. Called by another worker than the one that serves the request, maybe before it begins or after it has
+    /// ended, maybe for one that never comes here.
+    fn interrupt(&mut self, unique: u64);
+
     /// Finds `name`. `None` is a negative entry. Each entry handed out raises the node's lookup count by one.
     fn lookup(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<Option<Entry>>;
     /// The kernel no longer refers to the node; `lookups` entries had been handed out since it last did not.

@@ -12,6 +12,7 @@ mod handler;
 mod handles;
 mod handshake;
 mod in_flight;
+mod interrupts;
 mod lease;
 mod log;
 mod meter;

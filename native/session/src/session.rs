@@ -22,6 +22,7 @@ use crate::handler::{Handler, Key, Memory, Slot};
 use crate::handles::Handles;
 use crate::handshake::{self, Granted};
 use crate::in_flight::{InFlight, Running};
+use crate::interrupts::Recent;
 use crate::lease::{Lease, Leases};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
@@ -42,6 +43,8 @@ pub struct Session<M: Memory> {
     pub(crate) in_flight: InFlight,
     /// `None`: nobody measures.
     pub(crate) meters: Option<Meters>,
+    /// Interrupts that may have come before their requests.
+    pub(crate) recent: Recent,
     pub(crate) waker: Waker,
     ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
@@ -94,6 +97,7 @@ impl<M: Memory> Session<M> {
             leases: Leases::new(granted.bulk()),
             in_flight: InFlight::default(),
             meters: Meters::new(&config, &log),
+            recent: Recent::default(),
             waker,
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
@@ -245,7 +249,7 @@ impl<M: Memory> Session<M> {
         next
     }
 
-    fn make_ready(&self, lease: Lease<M>, pass: Option<Pass>) {
+    pub(crate) fn make_ready(&self, lease: Lease<M>, pass: Option<Pass>) {
         let mut ready = self.ready.lock();
         ready.push_back((lease, pass));
         self.ready_len.store(ready.len(), Ordering::Release);

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ferrofuse_protocol::Errno;
+
 use crate::dispatch::{self, Verdict};
 use crate::error::{Error, ErrorKind};
-use crate::gate::{Parked, Pass};
+use crate::gate::{Access, Parked, Pass};
 use crate::handler::Handler;
+use crate::handles::Fh;
 use crate::in_flight::Station;
+use crate::interrupts::may_be_left_out;
 use crate::lease::Lease;
 use crate::log::Level;
 use crate::meter::{Meters, Watch};
@@ -151,11 +155,13 @@ impl<'s, H: Handler> Worker<'s, H> {
                         watch.report();
                     }
                 }
-                Verdict::Wait(fh, access) if self.has_spare() => match self.session.gate.park(fh, access, lease) {
-                    Parked::Waits => self.idle(),
-                    Parked::Admitted(pass, lease) => next = Some((lease, Some(pass))),
-                    Parked::Closed(lease) => next = Some((lease, None)),
-                },
+                Verdict::Wait(fh, access) if self.has_spare() => next = self.park(fh, access, lease),
+                Verdict::Wait(_, access) if self.gives_up(access, &lease) => {
+                    if let Some(parts) = lease.parts() {
+                        let _ = parts.due.take().error(Errno::EINTR);
+                    }
+                    self.finished(lease);
+                }
                 Verdict::Wait(..) => {
                     // Without a lease to go on with, the worker waits in the request's place: slow, but nothing is lost.
                     thread::sleep(WITHOUT_MEMORY);
@@ -164,6 +170,12 @@ impl<'s, H: Handler> Worker<'s, H> {
                 Verdict::Destroyed => {
                     self.finished(lease);
                     self.session.disconnect(End::Unmounted);
+                }
+                Verdict::Interrupt(unique) => {
+                    if let Some(interrupted) = self.session.interrupt(self.handler, unique) {
+                        self.finished(interrupted);
+                    }
+                    self.finished(lease);
                 }
             }
         }
@@ -175,6 +187,30 @@ impl<'s, H: Handler> Worker<'s, H> {
         if let Some(watch) = &mut self.watch {
             watch.idle();
         }
+    }
+
+    /// Leaves a request at its handle; answers it if it may run already.
+    fn park(&mut self, fh: Fh, access: Access, lease: Lease<H::Memory>) -> Option<Waiting<H::Memory>> {
+        let unique = lease.header().map_or(0, |header| header.unique);
+        match self.session.gate.park(fh, access, lease) {
+            Parked::Waits => {
+                self.idle();
+                if let Some(interrupted) = self.session.parked_too_late(unique) {
+                    self.finished(interrupted);
+                }
+                None
+            }
+            Parked::Admitted(pass, lease) => Some((lease, Some(pass))),
+            Parked::Closed(lease) => Some((lease, None)),
+        }
+    }
+
+    /// Whether a request that has to wait and can't be parked was interrupted meanwhile.
+    fn gives_up(&self, access: Access, lease: &Lease<H::Memory>) -> bool {
+        access != Access::Last
+            && lease
+                .header()
+                .is_some_and(|header| may_be_left_out(header) && self.session.is_interrupted(header.unique))
     }
 
     fn finished(&mut self, mut lease: Lease<H::Memory>) {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use ferrofuse_protocol::abi::{
     self, bytes_of, fattr, fopen, init, AccessIn, AttrOut, BatchForgetIn, CreateIn, EntryOut, FallocateIn, FlushIn,
-    ForgetIn, ForgetOne, FsyncIn, GetattrIn, GetxattrIn, GetxattrOut, InterruptIn, LinkIn, MkdirIn, MknodIn, OpenIn,
-    OpenOut, ReadIn, ReleaseIn, Rename2In, RenameIn, SetattrIn, SetxattrIn, StatfsOut, WriteOut,
+    ForgetIn, ForgetOne, FsyncIn, GetattrIn, GetxattrIn, GetxattrOut, LinkIn, MkdirIn, MknodIn, OpenIn, OpenOut,
+    ReadIn, ReleaseIn, Rename2In, RenameIn, SetattrIn, SetxattrIn, StatfsOut, WriteOut,
 };
 use ferrofuse_protocol::Opcode;
 use ferrofuse_session::{Caller, Config, Level};
@@ -555,11 +555,6 @@ fn what_the_engine_does_not_know_is_refused_and_the_next_request_is_served() {
     assert_eq!(
         kernel.ask(Opcode::Getattr, node, &[bytes_of(&with_fh)]).errno,
         libc::EBADF
-    );
-    let interrupt = InterruptIn { unique: 1 };
-    assert_eq!(
-        kernel.ask(Opcode::Interrupt, 0, &[bytes_of(&interrupt)]).errno,
-        libc::ENOSYS
     );
     let lseek = abi::LseekIn::default();
     assert_eq!(kernel.ask(Opcode::Lseek, node, &[bytes_of(&lseek)]).errno, libc::ENOSYS);

@@ -36,6 +36,8 @@ pub(crate) enum Verdict {
     Wait(Fh, Access),
     /// It is answered, and it was the last one.
     Destroyed,
+    /// It has no answer, and says that the request of this number is to be interrupted.
+    Interrupt(u64),
 }
 
 /// Serves the message in `lease`; `pass` when it was admitted to its handle before.
@@ -70,6 +72,10 @@ pub(crate) fn serve<H: Handler>(
             return Verdict::Done(pass);
         }
     };
+    if let Operation::Interrupt(arg) = operation {
+        due.take().none();
+        return Verdict::Interrupt(arg.unique);
+    }
     if !session.config.handles(opcode) && refusal::is_optional(opcode) {
         let delivery = refusal::answer(opcode, due.take());
         report(session, opcode, delivery);
@@ -255,11 +261,10 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Removexattr { name } => self.removexattr(name),
             Operation::Access(arg) => self.access(arg.mask),
             Operation::Destroy => self.reply.empty(),
-            // Answered so, the kernel stops sending them.
-            Operation::Interrupt(_) => self.reply.error(Errno::ENOSYS),
             // INIT was answered when the session began.
             Operation::Init { .. } => self.reply.error(Errno::EIO),
-            Operation::NotifyReply { .. } | Operation::BatchForget(_) => {
+            // The last two were seen to before.
+            Operation::NotifyReply { .. } | Operation::BatchForget(_) | Operation::Interrupt(_) => {
                 self.reply.none();
                 Delivery::Delivered
             }

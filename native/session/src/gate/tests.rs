@@ -298,3 +298,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_request_that_is_withdrawn_lets_those_behind_it_in() {
+    let gate = gate(Concurrency::SharedReads);
+    let reading = admitted(gate.try_enter(FH, Access::Shared));
+    assert_eq!(gate.park(FH, Access::Exclusive, 1), Parked::Waits);
+    assert_eq!(gate.park(FH, Access::Shared, 2), Parked::Waits);
+    assert_eq!(gate.park(FH, Access::Last, 3), Parked::Waits);
+    let withdraw = |wanted: u32| {
+        let mut runnable = Vec::new();
+        let withdrawn = gate.withdraw(
+            |&request| request == wanted,
+            |pass, request| runnable.push((pass, request)),
+        );
+        (withdrawn, runnable)
+    };
+    assert_eq!(withdraw(3), (None, vec![]), "the release stays");
+    assert_eq!(withdraw(4), (None, vec![]));
+    let (withdrawn, mut runnable) = withdraw(1);
+    assert_eq!(withdrawn, Some(1));
+    assert_eq!(withdraw(1), (None, vec![]));
+    let (second, request) = runnable.pop().expect("the read ran");
+    assert_eq!((request, runnable.len()), (2, 0));
+    assert_eq!(leave(&gate, reading), []);
+    assert_eq!(leave(&gate, second)[0].1, 3);
+    assert_eq!(withdraw(3), (None, vec![]));
+}

@@ -84,6 +84,8 @@ pub(crate) struct Book {
     pub(crate) inside: usize,
     /// While set, reads and writes at this offset stay inside.
     pub(crate) held: Option<u64>,
+    /// Requests of which the engine said that they are interrupted. Reads come back then, held or not.
+    pub(crate) interrupted: Vec<u64>,
     pub(crate) initialised: usize,
     pub(crate) destroyed: usize,
     pub(crate) next_key: u64,
@@ -232,7 +234,7 @@ impl Door {
     }
 
     /// Begins a call on a handle, and stays in it as long as it is held.
-    fn enter(&self, call: &'static str, key: Key, slot: Slot, offset: u64) {
+    fn enter(&self, call: &'static str, unique: u64, key: Key, slot: Slot, offset: u64) -> Outcome<()> {
         self.0.change(|book| {
             assert_eq!(
                 book.open.get(&slot.0),
@@ -242,7 +244,13 @@ impl Door {
             book.calls.push(call);
             book.inside += 1;
         });
-        self.0.wait(|book| book.held != Some(offset));
+        self.0
+            .wait(|book| book.held != Some(offset) || book.interrupted.contains(&unique));
+        if self.0.get(|book| book.interrupted.contains(&unique)) {
+            self.leave();
+            return Err(Errno::EINTR);
+        }
+        Ok(())
     }
 
     fn leave(&self) {
@@ -294,6 +302,10 @@ impl Handler for Door {
         Self::find(&book, name)
             .map(|key| Self::entry(&mut book, key))
             .transpose()
+    }
+
+    fn interrupt(&mut self, unique: u64) {
+        self.0.change(|book| book.interrupted.push(unique));
     }
 
     fn forget(&mut self, node: Key, lookups: u64) {
@@ -407,7 +419,7 @@ impl Handler for Door {
     }
 
     fn read(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
-        self.enter("read", node, slot, arg.offset);
+        self.enter("read", call.unique, node, slot, arg.offset)?;
         let len = {
             let book = self.0.lock();
             let file = book.files.get(&node.0);
@@ -430,7 +442,7 @@ impl Handler for Door {
         if arg.offset > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
-        self.enter("write", node, slot, arg.offset);
+        self.enter("write", call.unique, node, slot, arg.offset)?;
         let mut len = arg.size as usize;
         self.0.change(|book| {
             let Some(file) = book.files.get_mut(&node.0) else {
@@ -447,14 +459,15 @@ impl Handler for Door {
         Ok(len)
     }
 
-    fn flush(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot) -> Outcome<()> {
-        self.enter("flush", node, slot, u64::MAX);
+    fn flush(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot) -> Outcome<()> {
+        self.enter("flush", call.unique, node, slot, u64::MAX)?;
         self.leave();
         Ok(())
     }
 
-    fn fsync(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
-        self.enter(if data_only { "fdatasync" } else { "fsync" }, node, slot, u64::MAX);
+    fn fsync(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+        let name = if data_only { "fdatasync" } else { "fsync" };
+        self.enter(name, call.unique, node, slot, u64::MAX)?;
         self.leave();
         Ok(())
     }
@@ -532,8 +545,8 @@ impl Handler for Door {
         })
     }
 
-    fn fsyncdir(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot, _: bool) -> Outcome<()> {
-        self.enter("fsyncdir", node, slot, u64::MAX);
+    fn fsyncdir(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, _: bool) -> Outcome<()> {
+        self.enter("fsyncdir", call.unique, node, slot, u64::MAX)?;
         self.leave();
         Ok(())
     }

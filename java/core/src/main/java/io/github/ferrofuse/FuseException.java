@@ -2,7 +2,11 @@ package io.github.ferrofuse;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileLockInterruptionException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
@@ -44,7 +48,8 @@ public final class FuseException extends IOException {
    * The errno of any exception: that of a {@code FuseException}; the obvious one for the exceptions
    * of {@code java.nio.file}; by the reason's text where a {@link FileSystemException} has nothing
    * else (no space, quota ...); EOPNOTSUPP for {@link UnsupportedOperationException}, ENOMEM for
-   * {@link OutOfMemoryError}, EBADF for a closed channel; EIO for the rest.
+   * {@link OutOfMemoryError}, EBADF for a closed channel, EINTR for one that an interrupt closed
+   * and for other exceptions of an interrupted thread; EIO for the rest.
    *
    * @param thrown what a file system threw
    * @return the error, never null
@@ -83,6 +88,12 @@ public final class FuseException extends IOException {
     if (thrown instanceof OutOfMemoryError) {
       return Errno.ENOMEM;
     }
+    if (isInterruption(thrown)) {
+      return Errno.EINTR;
+    }
+    if (thrown instanceof SocketTimeoutException) {
+      return Errno.ETIMEDOUT;
+    }
     if (thrown instanceof ClosedChannelException) {
       return Errno.EBADF;
     }
@@ -93,6 +104,14 @@ public final class FuseException extends IOException {
       return Reasons.errnoOf(((FileSystemException) thrown).getReason());
     }
     return thrown instanceof IOException ? Reasons.errnoOf(thrown.getMessage()) : Errno.EIO;
+  }
+
+  /** Exceptions of a thread that was interrupted. A time-out counts as one in java.io only. */
+  private static boolean isInterruption(Throwable thrown) {
+    return thrown instanceof InterruptedException
+        || thrown instanceof ClosedByInterruptException
+        || thrown instanceof FileLockInterruptionException
+        || thrown instanceof InterruptedIOException && !(thrown instanceof SocketTimeoutException);
   }
 
   /**

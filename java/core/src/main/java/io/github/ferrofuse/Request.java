@@ -35,6 +35,42 @@ public interface Request {
    */
   boolean killsPrivileges();
 
-  /** {@return a copy that may be kept} */
+  /**
+   * Whether whoever waits for the answer got a signal. A killed application is not gone before it
+   * has its answer, so a handler that works long looks now and then, and gives up with {@code
+   * EINTR}: {@code throw Errno.EINTR.exception()}. A request that still waits for its handle, other
+   * than a flush or release, is answered so by the engine and never comes here.
+   *
+   * <p>The signal need not be deadly: programs that use timers or profile themselves get many. An
+   * operation that has changed something had better be finished.
+   *
+   * @return true from the signal on; any thread may ask. The default, for doubles in tests: false
+   */
+  default boolean interrupted() {
+    return false;
+  }
+
+  /**
+   * Has something done when {@link #interrupted} becomes true: wakes whatever the handler waits
+   * for. It runs once at most: on another of the mount's threads while the handler goes on, or at
+   * once on this one if the request is interrupted already. It never runs after the request: the
+   * answer waits for it. So it must be quick, and must not take locks that the handler holds. What
+   * it throws is logged.
+   *
+   * <p>To be called by the handler, on the thread that it was called on. A copy refuses.
+   *
+   * <pre>{@code
+   * CompletableFuture<Integer> answer = remote.read(offset);
+   * request.onInterrupt(() -> answer.cancel(false));
+   * }</pre>
+   *
+   * <p>The default, for doubles in tests, does nothing.
+   *
+   * @param action what to do, in place of what was registered before; null for nothing
+   * @throws IllegalStateException if this is a copy
+   */
+  default void onInterrupt(Runnable action) {}
+
+  /** {@return a copy that may be kept, and whose {@link #interrupted} stays up to date} */
   Request copy();
 }

@@ -21,6 +21,7 @@ public final class Door {
   private final SlotTable<DirHandle> directories = new SlotTable<>();
   private final long attrTimeoutNanos;
   private final long entryTimeoutNanos;
+  private final Interrupts interrupts;
   private final AtomicBoolean initialized = new AtomicBoolean();
   private volatile Throwable refusal;
 
@@ -34,6 +35,7 @@ public final class Door {
     this.fs = fs;
     attrTimeoutNanos = options.attrTimeoutNanos();
     entryTimeoutNanos = options.entryTimeoutNanos();
+    interrupts = new Interrupts(fs, fs.interruptsThreads());
   }
 
   InodeFileSystem fileSystem() {
@@ -46,6 +48,10 @@ public final class Door {
 
   SlotTable<DirHandle> directories() {
     return directories;
+  }
+
+  Interrupts interrupts() {
+    return interrupts;
   }
 
   long attrTimeoutNanos() {
@@ -104,6 +110,12 @@ public final class Door {
     } catch (Throwable thrown) {
       Failures.swallow(fs, Operation.FORGET, thrown);
     }
+    return 0;
+  }
+
+  /** Upcall: whoever waits for the answer of a request got a signal. Answers 0. */
+  int interrupt(long unique) {
+    interrupts.interrupt(unique);
     return 0;
   }
 

@@ -54,6 +54,7 @@ final class Failures {
   /** Exceptions by which file systems say errnos; anything else is likely to be a defect. */
   private static boolean isAnswer(Throwable thrown) {
     return thrown instanceof FuseException
+        || FuseException.errnoOf(thrown) == Errno.EINTR
         || thrown instanceof FileSystemException
         || thrown instanceof FileNotFoundException;
   }

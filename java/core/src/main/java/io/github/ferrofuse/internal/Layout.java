@@ -26,6 +26,9 @@ final class Layout {
   /** Bit of {@link #REQUEST_FLAGS}: setuid and setgid are to be cleared. */
   static final int FLAG_KILLS_PRIVILEGES = 1;
 
+  /** Bit of {@link #REQUEST_FLAGS}, set here: {@link Upcalls#disarm} is to be called. */
+  static final int FLAG_ARMED = 2;
+
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;
 

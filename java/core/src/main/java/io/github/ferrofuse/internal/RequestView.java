@@ -15,9 +15,36 @@ final class RequestView implements Request {
   }
 
   private final ByteBuffer page;
+  private final Interruption interruption;
 
-  RequestView(ByteBuffer page) {
+  RequestView(ByteBuffer page, Interruption interruption) {
     this.page = page;
+    this.interruption = interruption;
+  }
+
+  /** A request begins on this thread. */
+  void begin() {
+    interruption.begin(unique());
+    if (interruption.interruptsThreads() && !isRelease()) {
+      arm();
+      interruption.armThread();
+    }
+  }
+
+  /** After a request that armed something. */
+  void disarm() {
+    interruption.disarm();
+  }
+
+  private boolean isRelease() {
+    Operation operation = operation();
+    return operation == Operation.RELEASE || operation == Operation.RELEASEDIR;
+  }
+
+  /** Has native code call {@link Upcalls#disarm} when the upcall has returned. */
+  private void arm() {
+    int flags = page.getInt(Layout.REQUEST_FLAGS);
+    page.putInt(Layout.REQUEST_FLAGS, flags | Layout.FLAG_ARMED);
   }
 
   @Override
@@ -56,8 +83,20 @@ final class RequestView implements Request {
   }
 
   @Override
+  public boolean interrupted() {
+    return interruption.isOf(unique());
+  }
+
+  @Override
+  public void onInterrupt(Runnable action) {
+    arm();
+    interruption.onInterrupt(action);
+  }
+
+  @Override
   public Request copy() {
-    return new Copy(unique(), operation(), uid(), gid(), pid(), umask(), killsPrivileges());
+    return new Copy(
+        unique(), operation(), uid(), gid(), pid(), umask(), killsPrivileges(), interruption);
   }
 
   @Override
@@ -72,8 +111,19 @@ final class RequestView implements Request {
       int gid,
       int pid,
       int umask,
-      boolean killsPrivileges)
+      boolean killsPrivileges,
+      Interruption interruption)
       implements Request {
+    @Override
+    public boolean interrupted() {
+      return interruption.isOf(unique);
+    }
+
+    @Override
+    public void onInterrupt(Runnable action) {
+      throw new IllegalStateException("a copy may outlive its request: register with the request");
+    }
+
     @Override
     public Request copy() {
       return this;

@@ -60,7 +60,7 @@ final class Upcalls {
     page = allocate(Layout.PAGE_SIZE).order(ByteOrder.nativeOrder());
     bulk = allocate(bulkSize);
     ByteBuffer records = bulk.duplicate().order(ByteOrder.nativeOrder());
-    request = new RequestView(page);
+    request = new RequestView(page, door.interrupts().newInterruption());
     entry = new EntryWriter(page, door.entryTimeoutNanos(), door.attrTimeoutNanos());
     attr = AttrWriter.ofGetattr(page, door.attrTimeoutNanos());
     change = new AttrChangeView(page);
@@ -501,10 +501,17 @@ final class Upcalls {
   // ---- shared ----
 
   /**
-   * An interrupt that came too late for the last request must not close the channels of this one.
+   * A handler that left its thread interrupted must not close the channels of the next request's.
    */
-  private static void begin() {
+  private void begin() {
     Thread.interrupted();
+    request.begin();
+  }
+
+  /** After a request that armed something. Answers 0. */
+  int disarm() {
+    request.disarm();
+    return 0;
   }
 
   private Name name(int length) {
