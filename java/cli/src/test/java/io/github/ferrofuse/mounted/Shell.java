@@ -160,6 +160,24 @@ final class Shell {
       return hear();
     }
 
+    /** Sends a signal, by its name without SIG. */
+    void signal(String name) throws IOException, InterruptedException {
+      succeed("kill", "-" + name, Long.toString(process.pid()));
+    }
+
+    /** Waits until the program sleeps in the kernel, in a function whose name contains a text. */
+    void awaitSleepIn(String function) throws IOException, InterruptedException {
+      Path state = Path.of("/proc/" + process.pid() + "/wchan");
+      while (!Files.readString(state).contains(function)) {
+        Thread.sleep(1);
+      }
+    }
+
+    /** Waits until the program is gone and reaped; answers whether that came in time. */
+    boolean isGone(long seconds) throws InterruptedException {
+      return process.waitFor(seconds, TimeUnit.SECONDS);
+    }
+
     /** Waits for the end of the program; answers whether it came in time. */
     boolean ends(long seconds) throws IOException, InterruptedException {
       questions.close();
