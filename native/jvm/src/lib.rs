@@ -59,6 +59,7 @@ fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         method!("awaitIdle", "(JJ)Z", await_idle),
         method!("unmount", "(JJ)I", unmount),
         method!("metrics", "(J)[J", metrics),
+        method!("abort", "(J)V", abort),
         method!("close", "(J)V", close),
     ];
     // SAFETY: the functions are those of the signatures, and stay as long as the library.
@@ -118,6 +119,10 @@ extern "system" fn metrics<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, moun
         None => Ok(JLongArray::null()),
     })
     .resolve::<Throw>()
+}
+
+extern "system" fn abort<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|_| mounts::abort(mount)).resolve::<Throw>();
 }
 
 extern "system" fn close<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {

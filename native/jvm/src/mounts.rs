@@ -35,6 +35,18 @@ impl Mounted {
         // SAFETY: the caller's promise.
         JavaHandler::new(unsafe { Thread::of(env) }, &self.door, self.admission)
     }
+
+    /// Takes the mount out of the tree if its connection has ended: nobody is to find a dead one there. What is in the
+    /// way, another mount on top of it, was somebody else's doing.
+    fn clear_away(&self) {
+        if self.session.unmounted() {
+            // From here on its number may be another mount's.
+            self.mount.ended();
+            let _ = self.mount.unmount(Duration::ZERO);
+        } else if self.session.disconnected() {
+            let _ = self.mount.abort();
+        }
+    }
 }
 
 static MOUNTS: LazyLock<Mutex<HashMap<i64, Arc<Mounted>>>> = LazyLock::new(Mutex::default);
@@ -98,10 +110,7 @@ pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
     let Some(mounted) = find(number) else { return Ok(()) };
     // SAFETY: used in this call only, which `env` outlives.
     let served = mounted.session.serve(&mut unsafe { mounted.handler(env) });
-    // From here on its number may be another mount's; an aborted one is there still, to be unmounted.
-    if mounted.session.unmounted() {
-        mounted.mount.ended();
-    }
+    mounted.clear_away();
     Ok(served?)
 }
 
@@ -132,6 +141,18 @@ pub(crate) fn unmount(number: i64, deadline: Duration) -> Result<Unmounted, Erro
 /// What the mount's operations took until now. `None`: it is closed, or nobody measures.
 pub(crate) fn metrics(number: i64) -> Option<Metrics> {
     find(number)?.session.metrics()
+}
+
+/// Cuts the connection and takes the mount out of the tree.
+///
+/// # Errors
+/// It is still in the tree, but dead.
+pub(crate) fn abort(number: i64) -> Result<(), Error> {
+    if let Some(mounted) = find(number) {
+        mounted.session.abort();
+        mounted.mount.abort()?;
+    }
+    Ok(())
 }
 
 /// Gives up a mount.

@@ -109,7 +109,8 @@ impl<'a> Reply<'a> {
 
     fn lost(&mut self, failure: &io::Error) -> Delivery {
         match failure.raw_os_error().unwrap_or(libc::EIO) {
-            libc::ENOENT | libc::ENODEV | libc::EPIPE | libc::ECONNRESET => Delivery::Lost,
+            // EBADF: the descriptor was revoked.
+            libc::ENOENT | libc::ENODEV | libc::EPIPE | libc::ECONNRESET | libc::EBADF => Delivery::Lost,
             errno => {
                 self.tell(libc::EIO);
                 let _ = self.put(-libc::EIO, &[]);

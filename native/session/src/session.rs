@@ -27,7 +27,7 @@ use crate::lease::{Lease, Leases};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::Nodes;
-use crate::transport::{Channel, End, Waker};
+use crate::transport::{Channel, Channels, End, Waker};
 use crate::worker::Worker;
 
 /// One mounted file system.
@@ -46,12 +46,13 @@ pub struct Session<M: Memory> {
     /// Interrupts that may have come before their requests.
     pub(crate) recent: Recent,
     pub(crate) waker: Waker,
+    pub(crate) channels: Channels,
     ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
     ready_len: AtomicUsize,
     /// No worker receives any more: stopped, or the connection is over.
     over: AtomicBool,
-    /// How the kernel ended the connection.
+    /// How the connection ended.
     end: Mutex<Option<End>>,
     workers: Mutex<Workers>,
     left: Condvar,
@@ -85,6 +86,8 @@ impl<M: Memory> Session<M> {
             .map_err(|error| no_memory(tables, "the handle table", "lower max_handles").caused_by(error))?;
         let waker = Waker::new()
             .map_err(|error| no_memory("opening", "an eventfd", "raise the limit of open files").caused_by(error))?;
+        let channels = Channels::new()
+            .map_err(|error| no_memory("opening", "a pipe", "raise the limit of open files").caused_by(error))?;
         let device = Channel::new(device).map_err(|error| {
             no_memory("setting up", "the FUSE device", "give a descriptor of /dev/fuse").caused_by(error)
         })?;
@@ -105,8 +108,9 @@ impl<M: Memory> Session<M> {
             end: Mutex::default(),
             workers: Mutex::new(Workers {
                 alive: 0,
-                device: Some(Arc::new(device)),
+                device: Some(channels.add(device)),
             }),
+            channels,
             left: Condvar::new(),
             config,
             dialect: granted.dialect(),
@@ -174,7 +178,16 @@ impl<M: Memory> Session<M> {
         self.left.notify_all();
     }
 
-    /// The kernel has ended the connection.
+    /// Cuts the connection: closes all descriptors of the device, whereupon the kernel gives an error to everybody who
+    /// waits for an answer, and answers that are still being made are lost. Takes no privileges and waits for nobody: a
+    /// handler that hangs goes on hanging. The mount stays in the tree, dead. Callable from any thread, more than once.
+    pub fn abort(&self) {
+        // First: a worker that finds its descriptor gone has to know why.
+        self.disconnect(End::Aborted);
+        self.channels.revoke();
+    }
+
+    /// The connection has ended.
     pub(crate) fn disconnect(&self, how: End) {
         {
             let mut end = self.end.lock();
@@ -183,13 +196,13 @@ impl<M: Memory> Session<M> {
         self.stop();
     }
 
-    /// Whether it was the kernel that ended the connection: the mount is gone, or aborted. Meaningful once the session
-    /// has [ended](Session::ended).
+    /// Whether the connection has ended: the mount is gone, or aborted by whomever. Meaningful once a worker has
+    /// returned.
     pub fn disconnected(&self) -> bool {
         self.end.lock().is_some()
     }
 
-    /// Whether the kernel ended the connection because the mount is gone. `false` for an aborted one, which stays in the
+    /// Whether the connection ended because the mount is gone. `false` for an aborted one, which stays in the
     /// tree until somebody unmounts it. Meaningful once a worker has returned.
     pub fn unmounted(&self) -> bool {
         *self.end.lock() == Some(End::Unmounted)

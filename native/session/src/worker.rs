@@ -95,9 +95,13 @@ impl<'s, H: Handler> Worker<'s, H> {
                 }
                 Received::Empty => {
                     self.spare = Some(lease);
-                    self.waiter
-                        .wait()
-                        .map_err(|error| self.broken("waiting for").caused_by(error))?;
+                    match self.waiter.wait() {
+                        // The descriptor may have been revoked.
+                        Err(error) if !self.session.is_over() => {
+                            return Err(self.broken("waiting for").caused_by(error));
+                        }
+                        _ => {}
+                    }
                 }
                 Received::Ended(end) => {
                     self.spare = Some(lease);
@@ -267,7 +271,7 @@ impl<H: Handler> Drop for Worker<'_, H> {
 /// A descriptor of this worker's own, or the shared one and a line that says why.
 fn own_channel<M: crate::handler::Memory>(session: &Session<M>, device: Arc<Channel>) -> Arc<Channel> {
     match device.try_clone() {
-        Ok(own) => Arc::new(own),
+        Ok(own) => session.channels.add(own),
         Err(error) => {
             session.log.line(
                 Level::Info,

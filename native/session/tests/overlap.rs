@@ -368,3 +368,22 @@ fn many_requests_on_many_workers_are_each_answered_once() {
     assert!(running.kernel.pending().is_none());
     running.stop();
 }
+
+#[test]
+fn an_abort_ends_the_connection_though_a_handler_hangs() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(&["a", "b"], 3);
+    let node = running.lookup("a");
+    let fh = running.open(node);
+    running.send_read(node, fh, HELD, 1);
+    running.flat.wait(|book| book.inside == 1);
+    running.session.abort();
+    running.session.abort();
+    assert!(running.kernel.has_ended(), "every descriptor is closed");
+    assert!(running.session.disconnected() && !running.session.unmounted());
+    assert!(!running.session.wait_ended(Instant::now() + Duration::from_millis(20)));
+    let_go(&running);
+    let log = std::sync::Arc::clone(&running.log);
+    running.finish();
+    assert_eq!(*log.lock().unwrap(), [], "a lost answer is nobody's fault");
+}

@@ -61,6 +61,12 @@ pub(super) fn unmount(point: &Path, lazy: bool) -> io::Result<()> {
     result(umount2(&point, flags))
 }
 
+/// As `unmount`, and the kernel cuts the connection of the mount first, even of one that is busy and stays.
+pub(super) fn force(point: &Path) -> io::Result<()> {
+    let point = c_string(point.as_os_str())?;
+    result(umount2(&point, libc::UMOUNT_NOFOLLOW | libc::MNT_FORCE))
+}
+
 fn umount2(point: &CStr, flags: libc::c_int) -> libc::c_int {
     // SAFETY: a C string that outlives the call.
     unsafe { libc::umount2(point.as_ptr(), flags) }

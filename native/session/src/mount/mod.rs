@@ -14,8 +14,7 @@ mod place;
 mod table;
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +26,6 @@ use fusermount::Watcher;
 use place::{MountId, Place};
 
 const DEVICE: &str = "/dev/fuse";
-const CONNECTIONS: &str = "/sys/fs/fuse/connections";
 /// First and longest pause between two attempts to unmount a busy mount.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
@@ -274,13 +272,15 @@ impl Mount {
         self.take_down(Instant::now() + deadline)
     }
 
-    /// Cuts the connection, so that everybody who waits for an answer gets an error, and takes the mount out of the
-    /// tree. An unmount in progress ends with `Aborted`. Does nothing once the mount has ended.
+    /// Takes a mount whose connection was cut out of the tree: by closing every descriptor of the device, as
+    /// `Session::abort` does. Where we may, the kernel is told to cut it, too, so that a descriptor which another process
+    /// has inherited keeps nobody waiting. An unmount in progress ends with `Aborted`. Does nothing once the mount has
+    /// ended.
     ///
     /// # Errors
-    /// When the connection can't be cut; the mount is as it was. Closing every descriptor of the device cuts it, too.
+    /// As [`Mount::unmount`]; what is left in the tree then is dead.
     pub fn abort(&self) -> Result<(), MountError> {
-        self.cut()?;
+        self.aborted.store(true, Ordering::Release);
         if self.take_down(Instant::now())? == Unmounted::Detached {
             self.lock().verdict = Some(Unmounted::Aborted);
         }
@@ -320,16 +320,17 @@ impl Mount {
 
     /// Unmounts if nobody uses it, lazily if this is the last attempt. An error tells what was in the way.
     fn attempt(&self, last: bool) -> Result<Unmounted, MountError> {
-        let done = |verdict| {
-            let aborted = self.aborted.load(Ordering::Acquire);
-            Ok(if aborted { Unmounted::Aborted } else { verdict })
-        };
+        let aborted = self.aborted.load(Ordering::Acquire);
+        // A mount that is there though the device says it isn't was ended by force.
+        let dead = aborted || self.ended.load(Ordering::Acquire);
+        let done = |verdict| Ok(if dead { Unmounted::Aborted } else { verdict });
         let point = match self.standing()? {
+            Standing::Gone if !aborted => return Ok(Unmounted::Clean),
             Standing::Gone => return done(Unmounted::Clean),
             Standing::Covered => return Err(self.covered()),
             Standing::Top(point) => point,
         };
-        let Err(error) = detach(&point, false) else {
+        let Err(error) = (if dead { force(&point) } else { detach(&point, false) }) else {
             return done(Unmounted::Clean);
         };
         // The tree may have changed since it was looked at.
@@ -367,34 +368,6 @@ impl Mount {
             _ => Standing::Covered,
         })
     }
-
-    /// Aborts the connection; a connection that no longer exists counts as cut.
-    fn cut(&self) -> Result<(), MountError> {
-        let over = || self.ended.load(Ordering::Acquire);
-        if over()
-            || self
-                .state
-                .try_lock()
-                .is_ok_and(|state| matches!(state.verdict, Some(Unmounted::Clean)))
-        {
-            return Ok(());
-        }
-        let connection = Path::new(CONNECTIONS).join(self.connection().to_string());
-        let switch = File::options().write(true).open(connection.join("abort"));
-        match switch.and_then(|mut switch| switch.write_all(b"1")) {
-            Ok(()) => self.aborted.store(true, Ordering::Release),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && fusectl_is_mounted() => {}
-            Err(error) => {
-                let what = format!(
-                    "connection {} can't be aborted: it takes root or the mount's owner, and {CONNECTIONS} mounted \
-                     (mount -t fusectl none {CONNECTIONS})",
-                    connection.display()
-                );
-                return Err(MountError::caused(MountErrorKind::Refused, what, &error));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl State {
@@ -422,24 +395,27 @@ impl Drop for Mount {
 
 /// Unmounts what is on top at `point`, as root by system call, else through `fusermount3`.
 fn detach(point: &Path, lazy: bool) -> Result<(), MountError> {
-    let Err(error) = direct::unmount(point, lazy) else {
-        return Ok(());
-    };
+    match direct::unmount(point, lazy) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => fusermount::unmount(point, lazy),
+        outcome => outcome.map_err(|error| not_unmounted(point, &error)),
+    }
+}
+
+/// As `detach`, for a mount that is to be dead: whoever still waits for an answer in it gets an error.
+fn force(point: &Path) -> Result<(), MountError> {
+    match direct::force(point) {
+        // Only the machine's own root may.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => detach(point, false),
+        outcome => outcome.map_err(|error| not_unmounted(point, &error)),
+    }
+}
+
+fn not_unmounted(point: &Path, error: &io::Error) -> MountError {
     let kind = match error.raw_os_error() {
-        Some(libc::EPERM) => return fusermount::unmount(point, lazy),
         Some(libc::EBUSY) => MountErrorKind::Busy,
         _ => MountErrorKind::Refused,
     };
-    Err(MountError::caused(
-        kind,
-        format!("can't unmount {}", point.display()),
-        &error,
-    ))
-}
-
-/// The directory exists and is empty where fusectl isn't mounted, so its own file system tells.
-fn fusectl_is_mounted() -> bool {
-    table::read().is_ok_and(|table| table.iter().any(|entry| entry.fs_type == "fusectl"))
+    MountError::caused(kind, format!("can't unmount {}", point.display()), error)
 }
 
 #[cfg(test)]
@@ -467,7 +443,5 @@ mod tests {
         assert!(matches!(standing(), Standing::Top(_)));
         mount.ended();
         assert!(matches!(standing(), Standing::Gone));
-        mount.cut().expect("nothing to do");
-        assert!(!mount.aborted.load(Ordering::Acquire));
     }
 }

@@ -96,6 +96,16 @@ impl Channel {
         Ok(Self { fd })
     }
 
+    /// Closes the descriptor, though others may be using it: they have `over` then, whatever they do. Its number stays
+    /// taken.
+    pub(super) fn revoke(&self, over: &OwnedFd) {
+        // SAFETY: both descriptors are open, and `self` keeps its number; no memory is involved. With both of them open,
+        // and their numbers different, it fails only while another thread is opening a descriptor under one of them.
+        while unsafe { libc::dup3(over.as_raw_fd(), self.fd.as_raw_fd(), libc::O_CLOEXEC) } < 0 {
+            std::hint::spin_loop();
+        }
+    }
+
     /// Receives one message: its beginning into `head`, what doesn't fit there into `rest`. Never blocks.
     ///
     /// # Safety
@@ -115,7 +125,7 @@ impl Channel {
             // SAFETY: `head` is borrowed for writing, `rest` is the caller's promise.
             let got = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
             match usize::try_from(got) {
-                // A device never says so; a socket whose peer has closed it does.
+                // A device never says so; a socket whose peer has closed it does, and what is left of a revoked one.
                 Ok(0) => return Received::Ended(End::Aborted),
                 Ok(len) => return Received::Message(len),
                 Err(_) => {}
@@ -174,6 +184,16 @@ impl Channel {
             _ => Ok(()),
         }
     }
+}
+
+/// Something to put in a descriptor's place: it reads as ended, can't be written to and can be waited for.
+pub(super) fn over() -> io::Result<OwnedFd> {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    checked(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
+    // SAFETY: both were just opened and nobody else knows them. The writing end is closed here.
+    let [read, _] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+    Ok(read)
 }
 
 impl AsFd for Channel {

@@ -179,6 +179,13 @@ impl Kernel {
         usize::try_from(got).map_err(|_| io::Error::last_os_error())
     }
 
+    /// Waits for the end of the engine's side; `false` if there is a reply first.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let mut byte = 0_u8;
+        // SAFETY: room for one byte.
+        unsafe { libc::recv(self.socket.as_raw_fd(), (&raw mut byte).cast(), 1, 0) == 0 }
+    }
+
     /// Takes the kernel's side out; what is left in its place is connected to nobody.
     pub(crate) fn replace(&mut self) -> Self {
         let (_, unconnected) = Self::pair();

@@ -1,5 +1,6 @@
 package io.github.ferrofuse;
 
+import io.github.ferrofuse.internal.Bounded;
 import io.github.ferrofuse.internal.Native;
 import io.github.ferrofuse.internal.OpenMounts;
 import java.io.IOException;
@@ -31,6 +32,9 @@ public final class FuseMount implements AutoCloseable {
   private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(10);
   private static final long WORKERS_LEAVE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+  /** What the kernel is given to take a mount out of the tree; it takes milliseconds. */
+  private static final long UNMOUNT_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   /** How a mount came off. */
   public enum Unmount {
     /** Nobody used it any more: the mount is gone. Every request was answered. */
@@ -40,7 +44,10 @@ public final class FuseMount implements AutoCloseable {
      * close them.
      */
     DETACHED,
-    /** The connection to the kernel was cut, and whoever used it got errors. */
+    /**
+     * The connection to the kernel was cut, by {@link FuseMount#abort} or from outside ({@code
+     * umount -f}), and whoever used it got errors.
+     */
     ABORTED
   }
 
@@ -188,6 +195,9 @@ public final class FuseMount implements AutoCloseable {
    * than the deadline, or come later if another mount name space still has the mount: {@link #join}
    * waits for them. Does nothing to a mount that has ended.
    *
+   * <p>No handler holds this up, not even one that never returns: then its users keep waiting for
+   * it, the mount is {@link Unmount#DETACHED}, and {@link #abort} is what ends it.
+   *
    * <p>Called by a handler of this very mount, it leaves the work to another thread, which begins
    * at once, and returns {@link Unmount#DETACHED}: the request that the handler serves has to be
    * answered first.
@@ -207,11 +217,51 @@ public final class FuseMount implements AutoCloseable {
     }
     long nanos = nanos(deadline);
     long end = System.nanoTime() + nanos;
-    int verdict = Native.unmount(mount, TimeUnit.NANOSECONDS.toMillis(nanos));
-    if (verdict != Native.DETACHED) {
+    long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
+    // The kernel takes it out of the tree first, and then waits for data to be written, if need be
+    // for ever.
+    int verdict =
+        Bounded.call(
+            "unmount " + point,
+            nanos + UNMOUNT_NANOS,
+            () -> Native.unmount(mount, millis),
+            Native.DETACHED);
+    if (verdict == Native.ABORTED) {
+      awaitEnd(WORKERS_LEAVE_NANOS);
+    } else if (verdict == Native.CLEAN) {
       awaitEnd(Math.max(WORKERS_LEAVE_NANOS, end - System.nanoTime()));
     }
     return Unmount.values()[verdict];
+  }
+
+  /**
+   * Cuts the connection to the kernel and takes the mount out of the tree: the last resort where
+   * handlers hang. Whoever waits for an answer gets an error ({@code ECONNABORTED}), whoever uses
+   * what was open in it too ({@code ENOTCONN}), and what handlers still answer is lost, data of a
+   * write-back cache included. Needs no privileges. Handlers are not ended: the mount {@link
+   * #isAlive is alive}, and handles are released and the file system destroyed, when the last one
+   * has returned. Does nothing to a mount that has ended. A handler may call it.
+   *
+   * <p>An {@link #unmount} in progress ends, with {@link Unmount#ABORTED}.
+   *
+   * @throws IOException if the mount can't be taken out of the tree because another one is on top
+   *     of it; it is dead nevertheless
+   */
+  public void abort() throws IOException {
+    if (!isAlive()) {
+      return;
+    }
+    Bounded.call(
+        "abort " + point,
+        UNMOUNT_NANOS,
+        () -> {
+          Native.abort(mount);
+          return 0;
+        },
+        0);
+    if (!onWorker()) {
+      awaitEnd(WORKERS_LEAVE_NANOS);
+    }
   }
 
   /** Unmounts with a deadline of ten seconds. May be called again. */
@@ -244,7 +294,10 @@ public final class FuseMount implements AutoCloseable {
     try {
       // Leaves time for the answers that are still being made.
       unmount(Duration.ofNanos(Math.max(0, nanos / 2)));
-      Native.awaitIdle(mount, Math.max(0, (end - System.nanoTime()) / 1_000_000));
+      if (!Native.awaitIdle(mount, Math.max(0, (end - System.nanoTime()) / 1_000_000))) {
+        // With a thread of this program in a call to its own mount, it could not even be killed.
+        abort();
+      }
     } catch (IOException e) {
       LOG.error("{}: {}", point, e.getMessage());
     }
@@ -261,18 +314,6 @@ public final class FuseMount implements AutoCloseable {
   }
 
   private void awaitEnd(long nanos) {
-    boolean interrupted = false;
-    long end = System.nanoTime() + nanos;
-    while (true) {
-      try {
-        ended.await(end - System.nanoTime(), TimeUnit.NANOSECONDS);
-        break;
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    Bounded.await(ended, nanos);
   }
 }

@@ -86,6 +86,14 @@ public final class Native {
   public static native long[] metrics(long mount);
 
   /**
+   * Cuts the connection and takes the mount out of the tree.
+   *
+   * @param mount the mount
+   * @throws IOException if it is still in the tree, dead
+   */
+  public static native void abort(long mount) throws IOException;
+
+  /**
    * Gives up the mount: it is freed when the last call on it has returned. Unmounts lazily what is
    * still mounted.
    *
