@@ -5,7 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileLockInterruptionException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
@@ -49,6 +53,11 @@ class FuseExceptionTest {
     expected.put(new UnsupportedOperationException(), Errno.EOPNOTSUPP);
     expected.put(new OutOfMemoryError(), Errno.ENOMEM);
     expected.put(new ClosedChannelException(), Errno.EBADF);
+    expected.put(new ClosedByInterruptException(), Errno.EINTR);
+    expected.put(new FileLockInterruptionException(), Errno.EINTR);
+    expected.put(new InterruptedIOException(), Errno.EINTR);
+    expected.put(new InterruptedException(), Errno.EINTR);
+    expected.put(new SocketTimeoutException(), Errno.ETIMEDOUT);
     expected.put(new IOException("No space left on device"), Errno.ENOSPC);
     expected.put(new IOException("no idea"), Errno.EIO);
     expected.put(new IOException(), Errno.EIO);

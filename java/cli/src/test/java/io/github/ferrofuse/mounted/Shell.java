@@ -117,7 +117,12 @@ final class Shell {
 
   /** Starts a Python program that talks with the test line by line. */
   static Talk talk(String program, Object... arguments) throws IOException {
-    ProcessBuilder builder = new ProcessBuilder(pythonCommand(program, arguments));
+    return start(pythonCommand(program, arguments).toArray(new String[0]));
+  }
+
+  /** Starts any program that talks with the test line by line. */
+  static Talk start(String... command) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(command);
     return new Talk(builder.redirectError(ProcessBuilder.Redirect.INHERIT).start());
   }
 
