@@ -244,3 +244,32 @@ fn a_stopped_session_answers_with_errors_instead_of_hanging() {
         fs::remove_dir(&mounted.point).unwrap();
     });
 }
+
+#[test]
+fn an_abort_needs_nothing_but_the_descriptors() {
+    isolated(|| {
+        let flat = Flat::with_files(&["a"]);
+        flat.change(|book| book.held = Some(0));
+        let config = Config {
+            clone_fd: true,
+            ..Config::default()
+        };
+        let mounted = Mounted::new(flat, 3, config);
+        let open = File::open(mounted.path("a")).unwrap();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| open.read_at(&mut [0; 1], 0));
+            mounted.flat.wait(|book| book.inside == 1);
+            mounted.session.abort();
+            reader.join().unwrap().expect_err("nobody answers any more");
+        });
+        let dead = fs::metadata(&mounted.point).unwrap_err();
+        assert_eq!(dead.raw_os_error(), Some(libc::ENOTCONN));
+        mounted.mount.abort().unwrap();
+        assert_eq!(mounted.mount.unmount(Duration::ZERO).unwrap(), Unmounted::Aborted);
+        fs::remove_dir(&mounted.point).unwrap();
+        assert!(!mounted.session.ended(), "the handler is still inside");
+        mounted.flat.change(|book| book.held = None);
+        assert!(mounted.session.wait_ended(Instant::now() + Duration::from_secs(10)));
+        assert!(mounted.session.finish(&mut Door(Arc::clone(&mounted.flat))));
+    });
+}

@@ -18,6 +18,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -309,14 +310,18 @@ class EndsTest {
     mount.join();
   }
 
-  /** A program of its own, which mounts {@link HangingProgram}'s file system on a directory. */
-  private Shell.Talk program(Path point) throws IOException {
-    return Shell.start(
-        System.getProperty("java.home") + "/bin/java",
-        "-cp",
-        System.getProperty("java.class.path"),
-        HangingProgram.class.getName(),
-        point.toString());
+  private static final String JAVA = System.getProperty("java.home") + "/bin/java";
+  private static final String CLASS_PATH = System.getProperty("java.class.path");
+
+  /** {@link HangingProgram} on a directory. */
+  private static Shell.Talk program(Path point, String... more) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.addAll(List.of(JAVA, "-cp", CLASS_PATH, HangingProgram.class.getName()));
+    command.add(point.toString());
+    command.addAll(List.of(more));
+    Shell.Talk program = Shell.start(command.toArray(new String[0]));
+    assertEquals("mounted", program.hear());
+    return program;
   }
 
   @ParameterizedTest
@@ -334,6 +339,42 @@ class EndsTest {
       assertTrue(program.isGone(20));
       assertFalse(Mounts.isMounted(point));
       assertTrue(reader.ends(20));
+    } finally {
+      Shell.run("umount", "-l", point.toString());
+    }
+  }
+
+  @Test
+  void aProgramThatHangsInItsOwnMountEnds() throws Exception {
+    Path point = Files.createDirectory(temp.resolve("point"));
+    try (Shell.Talk program = program(point, "own")) {
+      assertEquals("inside", program.hear());
+      program.say("exit");
+      assertTrue(program.isGone(20));
+      assertFalse(Mounts.isMounted(point));
+    } finally {
+      Shell.run("umount", "-l", point.toString());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"TERM", "INT"})
+  void theCommandLineEndsThoughAHandlerHangs(String signal) throws Exception {
+    Path point = Files.createDirectory(temp.resolve("point"));
+    String jar = System.getProperty("ferrofuse.jar");
+    String classes = EndsTest.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+    String name = HangingFileSystem.class.getName();
+    try (Shell.Talk program =
+        Shell.start(JAVA, "-jar", jar, "mount", "--class-path", classes, name, point.toString())) {
+      while (!program.hear().startsWith("end it:")) {
+        // It says how to use the mount.
+      }
+      try (Shell.Talk reader = readerInside(program, point)) {
+        program.signal(signal);
+        assertTrue(CUT.contains(reader.hear()));
+        assertTrue(program.isGone(20));
+        assertFalse(Mounts.isMounted(point));
+      }
     } finally {
       Shell.run("umount", "-l", point.toString());
     }
@@ -365,7 +406,6 @@ class EndsTest {
   }
 
   private static Shell.Talk readerInside(Shell.Talk program, Path point) throws Exception {
-    assertEquals("mounted", program.hear());
     Shell.Talk reader = Shell.talk(READER, point.resolve("file"));
     assertEquals("open", reader.hear());
     reader.say("read");
