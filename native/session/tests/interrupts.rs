@@ -89,7 +89,7 @@ fn a_waiting_request_is_answered_though_its_handle_stays_busy() {
 #[test]
 fn whoever_waited_behind_an_interrupted_request_runs() {
     let _watchdog = Watchdog::new();
-    let (mut running, node, fh) = started("shared", 3);
+    let (mut running, node, fh) = started("shared", 2);
     let first = running.send_read(node, fh, HELD, 1);
     running.flat.wait(|book| book.inside == 1);
     let write = running.send_write(node, fh, 0, b"x");
