@@ -263,7 +263,7 @@ impl Mount {
     /// out of the tree, with what is mounted inside it, and leaves it to its users. Only what [`mount`] has made is ever
     /// unmounted. Callable from several threads: the earliest deadline counts, and all get the one verdict. Never from a
     /// thread that serves requests: with dirty data in the kernel's cache it waits for the writes to be answered, and only
-    /// [`Mount::abort`] ends that.
+    /// an abort of the session ends that.
     ///
     /// # Errors
     /// `Covered` when another mount is on top of it at the deadline; `Refused` when the kernel or `fusermount3`

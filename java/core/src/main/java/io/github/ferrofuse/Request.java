@@ -39,7 +39,8 @@ public interface Request {
    * Whether whoever waits for the answer got a signal. A killed application is not gone before it
    * has its answer, so a handler that works long looks now and then, and gives up with {@code
    * EINTR}: {@code throw Errno.EINTR.exception()}. A request that still waits for its handle, other
-   * than a flush or release, is answered so by the engine and never comes here.
+   * than a flush or release, is answered so by the engine and never comes here. The news takes a
+   * worker that is free: a file system that keeps all of them busy does not hear it.
    *
    * <p>The signal need not be deadly: programs that use timers or profile themselves get many. An
    * operation that has changed something had better be finished.
