@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everyday programs on a mount of the memory file system: git, tar, sha256sum, ls.
+# Everyday programs on a mount, of the memory file system unless told otherwise: git, tar, sha256sum, ls.
 #
 # usage: acceptance.sh CLONE      CLONE: a git repository, for example this project
 #
@@ -49,7 +49,7 @@ remove_all() { rm -rf "$MNT"/* && [ -z "$(ls -A "$MNT")" ]; }
 
 export WORKSPACE REPOSITORY MNT=$WORKSPACE/mnt HOME=$WORKSPACE
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
-mount_ferrofuse "${FERROFUSE_WHAT:-memory}" "$MNT" ""
+mount_ferrofuse "$FERROFUSE_WHAT" "$MNT" ""
 
 step "git clone" git_clone
 step "git gc" git_gc

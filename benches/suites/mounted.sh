@@ -4,12 +4,15 @@
 #   mount_ferrofuse WHAT DIRECTORY OPTIONS
 #
 # Whatever way the script ends, the kernel ends its processes and its mounts with it. Environment: JAVA (java),
-# FERROFUSE_JAR (build/ferrofuse.jar).
+# FERROFUSE_JAR (build/ferrofuse.jar); FERROFUSE_WHAT (memory), what a suite mounts, a class of FERROFUSE_CLASS_PATH for
+# example. The memory file system by path is among the tests:
+#   FERROFUSE_WHAT=io.github.ferrofuse.mounted.PathMemory FERROFUSE_CLASS_PATH=java/cli/build/classes/java/test
 
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 JAVA=${JAVA:-java}
 FERROFUSE_JAR=${FERROFUSE_JAR:-$ROOT/build/ferrofuse.jar}
+FERROFUSE_WHAT=${FERROFUSE_WHAT:-memory}
 READY_SECONDS=30
 
 fail() {
@@ -33,7 +36,8 @@ own_name_spaces() {
 mount_ferrofuse() {
     local what=$1 directory=$2 options=$3
     mkdir -p "$directory"
-    "$JAVA" -jar "$FERROFUSE_JAR" mount "$what" ${options:+-o "$options"} "$directory" \
+    "$JAVA" -jar "$FERROFUSE_JAR" mount ${FERROFUSE_CLASS_PATH:+--class-path "$FERROFUSE_CLASS_PATH"} \
+        ${options:+-o "$options"} "$what" "$directory" \
         < /dev/null > "$WORKSPACE/server.log" 2>&1 &
     SERVER=$!
     SERVED=$directory

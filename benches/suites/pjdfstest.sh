@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs pjdfstest, the POSIX test suite for file systems (crate "pjdfstest"), on a mount of the memory file system.
+# Runs pjdfstest, the POSIX test suite for file systems (crate "pjdfstest"), on a mount of the memory file
+# system unless told otherwise.
 #
 # usage: pjdfstest.sh [TEST_PATTERN ...]      exit 0: nothing failed
 #
@@ -11,7 +12,7 @@ own_name_spaces "$@"
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 command -v pjdfstest > /dev/null || cargo install --locked pjdfstest || fail "cargo install pjdfstest failed"
 
-mount_ferrofuse memory "$WORKSPACE/mnt" allow_other,default_permissions,dev,suid
+mount_ferrofuse "$FERROFUSE_WHAT" "$WORKSPACE/mnt" allow_other,default_permissions,dev,suid
 chmod 0755 "$WORKSPACE" "$WORKSPACE/mnt" # the suite's users must get at it
 
 # The crossing of devices needs a second file system.

@@ -49,9 +49,9 @@ typedef struct {
   struct fuse_setattr_in change;
   // Out: `statfs`.
   struct fuse_kstatfs statfs;
-  // In: the name, or the first of two.
-  uint8_t name[1024];
-  // In: a symbolic link's target, or the second name.
+  // In: the name or path, or the first of two.
+  uint8_t name[4096];
+  // In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.
   uint8_t target[4096];
 } ferrofuse_args_page;
 

@@ -9,47 +9,52 @@ use jni::objects::{Global, JClass, JMethodID, JStaticMethodID};
 use jni::{jni_sig, jni_str, Env};
 
 use crate::jvm::IntMethod;
+use crate::settings::Api;
 
 /// `io.github.ferrofuse.internal.Door`.
 pub(crate) enum Door {}
-/// `io.github.ferrofuse.internal.Upcalls`.
+/// `io.github.ferrofuse.internal.Upcalls`: what works on open handles.
 pub(crate) enum Upcalls {}
+/// `io.github.ferrofuse.internal.NodeUpcalls`, derived from it: files by number.
+pub(crate) enum NodeUpcalls {}
+/// `io.github.ferrofuse.internal.PathUpcalls`, derived from it: files by path.
+pub(crate) enum PathUpcalls {}
 
-type OfDoor<A> = IntMethod<Door, A>;
-type OfUpcalls<A> = IntMethod<Upcalls, A>;
+/// A class whose methods serve requests.
+pub(crate) trait Upcall {
+    /// Whose file systems have it; `None`: all.
+    const API: Option<Api>;
+}
+
+impl Upcall for Upcalls {
+    const API: Option<Api> = None;
+}
+
+impl Upcall for NodeUpcalls {
+    const API: Option<Api> = Some(Api::Inode);
+}
+
+impl Upcall for PathUpcalls {
+    const API: Option<Api> = Some(Api::Path);
+}
 
 macro_rules! ids {
-    (
-        door { $($door:ident: $door_args:ty,)* }
-        upcalls { $($upcall:ident: $upcall_args:ty,)* }
-    ) => {
-        /// Methods of `Door` that take and answer integers.
-        pub(crate) struct DoorIds {
-            $(pub(crate) $door: OfDoor<$door_args>,)*
-        }
-
-        /// Methods of `Upcalls`, one per operation, each with the parameters that the Java source names.
-        pub(crate) struct UpcallIds {
-            $(pub(crate) $upcall: OfUpcalls<$upcall_args>,)*
-        }
-
-        impl DoorIds {
-            /// # Safety
-            /// `class` is `Door`, and is never unloaded.
-            unsafe fn find(env: &mut Env<'_>, class: &JClass<'_>) -> jni::errors::Result<Self> {
-                // SAFETY: the caller's promise.
-                unsafe { Ok(Self { $($door: IntMethod::find(env, class, c_name!($door))?,)* }) }
+    ($($(#[$about:meta])* $ids:ident of $class:ident { $($method:ident: $args:ty,)* })*) => {
+        $(
+            $(#[$about])*
+            pub(crate) struct $ids {
+                $(pub(crate) $method: IntMethod<$class, $args>,)*
             }
-        }
 
-        impl UpcallIds {
-            /// # Safety
-            /// `class` is `Upcalls`, and is never unloaded.
-            unsafe fn find(env: &mut Env<'_>, class: &JClass<'_>) -> jni::errors::Result<Self> {
-                // SAFETY: the caller's promise.
-                unsafe { Ok(Self { $($upcall: IntMethod::find(env, class, c_name!($upcall))?,)* }) }
+            impl $ids {
+                /// # Safety
+                /// `class` is the one that these are of, and is never unloaded.
+                unsafe fn find(env: &mut Env<'_>, class: &JClass<'_>) -> jni::errors::Result<Self> {
+                    // SAFETY: the caller's promise.
+                    unsafe { Ok(Self { $($method: IntMethod::find(env, class, c_name!($method))?,)* }) }
+                }
             }
-        }
+        )*
     };
 }
 
@@ -61,13 +66,29 @@ macro_rules! c_name {
 }
 
 ids! {
-    door {
+    /// Methods of `Door` that take and answer integers.
+    DoorIds of Door {
         init: (i32, i64),
         destroy: (),
         forget: (i64, i64),
         interrupt: (i64,),
     }
-    upcalls {
+
+    /// Methods of `Upcalls`, one per operation, each with the parameters that the Java source names.
+    UpcallIds of Upcalls {
+        read: (i32, i64, i32),
+        write: (i32, i64, i32),
+        flush: (i32,),
+        fsync: (i32, i32),
+        fallocate: (i32, i32, i64, i64),
+        release: (i32,),
+        fsyncdir: (i32, i32),
+        releasedir: (i32,),
+        disarm: (),
+    }
+
+    /// Methods of `NodeUpcalls`, likewise.
+    NodeIds of NodeUpcalls {
         lookup: (i64, i32),
         getattr: (i64, i32),
         setattr: (i64, i32),
@@ -87,17 +108,33 @@ ids! {
         removexattr: (i64, i32),
         open: (i64, i32, i32),
         create: (i64, i32, i32, i32, i32),
-        read: (i64, i32, i64, i32),
-        write: (i64, i32, i64, i32),
-        flush: (i32,),
-        fsync: (i32, i32),
-        fallocate: (i32, i32, i64, i64),
-        release: (i32,),
         opendir: (i64, i32),
         readdir: (i32, i64, i32, i32),
-        fsyncdir: (i32, i32),
-        releasedir: (i32,),
-        disarm: (),
+    }
+
+    /// Methods of `PathUpcalls`, likewise.
+    PathIds of PathUpcalls {
+        lookup: (i32,),
+        getattr: (i32, i32),
+        setattr: (i32, i32),
+        readlink: (i32,),
+        symlink: (i32, i32),
+        mknod: (i32, i32, i32),
+        mkdir: (i32, i32),
+        unlink: (i32,),
+        rmdir: (i32,),
+        rename: (i32, i32, i32),
+        link: (i32, i32),
+        statfs: (i32,),
+        access: (i32, i32, i32),
+        setxattr: (i32, i32, i32, i32, i32, i32),
+        getxattr: (i32, i32, i32, i32),
+        listxattr: (i32, i32, i32),
+        removexattr: (i32, i32, i32),
+        open: (i32, i32, i32, i32),
+        create: (i32, i32, i32, i32),
+        opendir: (i32, i32),
+        readdir: (i32, i32, i64, i32, i32),
     }
 }
 
@@ -105,6 +142,8 @@ ids! {
 pub(crate) struct Ids {
     pub(crate) door: DoorIds,
     pub(crate) upcalls: UpcallIds,
+    pub(crate) node: NodeIds,
+    pub(crate) path: PathIds,
     /// `Upcalls Door.lease(int bulkSize)`.
     pub(crate) lease: JMethodID,
     /// `ByteBuffer Upcalls.page()`.
@@ -118,6 +157,8 @@ pub(crate) struct Ids {
     /// `static void FlightRecording.slow(String mount, int opcode, long unique, int pid, long took, long waited)`.
     pub(crate) flight_slow: JStaticMethodID,
     pub(crate) out_of_memory: Global<JClass<'static>>,
+    pub(crate) node_upcalls: Global<JClass<'static>>,
+    pub(crate) path_upcalls: Global<JClass<'static>>,
     /// Held so that the ids stay valid.
     _classes: [Global<JClass<'static>>; 2],
 }
@@ -131,14 +172,20 @@ static IDS: OnceLock<Ids> = OnceLock::new();
 pub(crate) fn find(env: &mut Env<'_>) -> jni::errors::Result<()> {
     let door = env.find_class(jni_str!("io/github/ferrofuse/internal/Door"))?;
     let upcalls = env.find_class(jni_str!("io/github/ferrofuse/internal/Upcalls"))?;
+    let node_upcalls = env.find_class(jni_str!("io/github/ferrofuse/internal/NodeUpcalls"))?;
+    let path_upcalls = env.find_class(jni_str!("io/github/ferrofuse/internal/PathUpcalls"))?;
     let log = env.find_class(jni_str!("io/github/ferrofuse/internal/EngineLog"))?;
     let flight = env.find_class(jni_str!("io/github/ferrofuse/internal/FlightRecording"))?;
     let out_of_memory = env.find_class(jni_str!("java/lang/OutOfMemoryError"))?;
     let ids = Ids {
-        // SAFETY: the classes are those named, and `_classes` keeps them loaded.
+        // SAFETY: the classes are those named, and are kept loaded below.
         door: unsafe { DoorIds::find(env, &door)? },
         // SAFETY: as above.
         upcalls: unsafe { UpcallIds::find(env, &upcalls)? },
+        // SAFETY: as above.
+        node: unsafe { NodeIds::find(env, &node_upcalls)? },
+        // SAFETY: as above.
+        path: unsafe { PathIds::find(env, &path_upcalls)? },
         lease: env.get_method_id(
             &door,
             jni_str!("lease"),
@@ -151,6 +198,8 @@ pub(crate) fn find(env: &mut Env<'_>) -> jni::errors::Result<()> {
         flight_slow: env.get_static_method_id(&flight, jni_str!("slow"), jni_sig!("(Ljava/lang/String;IJIJJ)V"))?,
         flight: env.new_global_ref(&flight)?,
         out_of_memory: env.new_global_ref(&out_of_memory)?,
+        node_upcalls: env.new_global_ref(&node_upcalls)?,
+        path_upcalls: env.new_global_ref(&path_upcalls)?,
         _classes: [env.new_global_ref(&door)?, env.new_global_ref(&upcalls)?],
     };
     // A second class loader that loads the library gets a copy of it, with ids of its own.

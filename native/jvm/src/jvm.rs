@@ -63,6 +63,7 @@ impl Thread {
 const LOCAL_REFERENCES: usize = 8;
 
 /// An object of the class that `C` stands for.
+#[repr(transparent)]
 pub(crate) struct Object<C> {
     reference: Global<JObject<'static>>,
     class: PhantomData<fn() -> C>,
@@ -83,6 +84,15 @@ impl<C> Object<C> {
 
     pub(crate) fn reference(&self) -> &JObject<'static> {
         &self.reference
+    }
+
+    /// The same object, as one of another of its classes.
+    ///
+    /// # Safety
+    /// It is of the class `D`.
+    pub(crate) unsafe fn cast<D>(&self) -> &Object<D> {
+        // SAFETY: the class is a mark without content, and the struct is transparent around the rest.
+        unsafe { &*std::ptr::from_ref(self).cast() }
     }
 }
 
@@ -139,6 +149,7 @@ args! {
     3: A B C;
     4: A B C D;
     5: A B C D E;
+    6: A B C D E F;
 }
 
 /// A method of the class `C` that takes `A` and answers an int: 0 or more, or a negative errno.

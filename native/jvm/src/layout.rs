@@ -10,7 +10,7 @@ use crate::metrics;
 use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, Kstatfs, SetattrIn};
 
 /// Bytes of an args page; what [`ArgsPage`] leaves of it is unused.
-pub(crate) const PAGE_SIZE: usize = 8192;
+pub(crate) const PAGE_SIZE: usize = 16384;
 
 /// Bit of [`RequestContext::flags`]: setuid and setgid are to be cleared.
 pub(crate) const FLAG_KILLS_PRIVILEGES: u32 = 1;
@@ -64,9 +64,9 @@ pub(crate) struct ArgsPage {
     pub(crate) change: SetattrIn,
     /// Out: `statfs`.
     pub(crate) statfs: Kstatfs,
-    /// In: the name, or the first of two.
-    pub(crate) name: [u8; 1024],
-    /// In: a symbolic link's target, or the second name.
+    /// In: the name or path, or the first of two.
+    pub(crate) name: [u8; 4096],
+    /// In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.
     pub(crate) target: [u8; 4096],
 }
 

@@ -13,13 +13,16 @@ use jni::signature::ReturnType;
 use jni::sys::jvalue;
 use jni::Env;
 
-use crate::ids::{ids, Door, Upcalls};
+use crate::ids::{ids, Door, Upcall, Upcalls};
 use crate::jvm::{Object, Thread};
 use crate::layout::{ArgsPage, RequestContext, PAGE_SIZE};
+use crate::settings::Api;
 
 /// One lease.
 pub(crate) struct Lease {
     upcalls: Object<Upcalls>,
+    /// Tells of which derived class `upcalls` is.
+    api: Api,
     page: NonNull<ArgsPage>,
     bulk: NonNull<[u8]>,
 }
@@ -62,19 +65,28 @@ impl Lease {
             env.call_method_unchecked(door.reference(), ids().lease, ReturnType::Object, &[jvalue { i: size }])?
                 .l()?
         };
+        let api = api(env, &upcalls)?;
         let page = area(env, &upcalls, ids().page, PAGE_SIZE)?.cast::<ArgsPage>();
         let bulk = area(env, &upcalls, ids().bulk, size as usize)?;
         Ok(Self {
             // SAFETY: it is what `Door.lease` answered, which is never null.
             upcalls: unsafe { Object::new(env, &upcalls)? },
+            api,
             page,
             bulk: NonNull::new(slice_from_raw_parts_mut(bulk.as_ptr(), size as usize)).expect("not null before"),
         })
     }
 
     /// The Java object whose methods serve this lease.
-    pub(crate) fn upcalls(&self) -> &Object<Upcalls> {
-        &self.upcalls
+    ///
+    /// # Errors
+    /// EIO: it is not of that class.
+    pub(crate) fn upcalls<C: Upcall>(&self) -> Outcome<&Object<C>> {
+        if C::API.is_some_and(|api| api != self.api) {
+            return Err(Errno::EIO);
+        }
+        // SAFETY: each class has its own `API`, and `api` was read off the object.
+        Ok(unsafe { self.upcalls.cast() })
     }
 
     /// Sets who asks for what.
@@ -112,6 +124,16 @@ fn put(area: &mut [u8], bytes: &[u8]) -> Outcome<i32> {
         .ok_or(Errno::ENAMETOOLONG)?
         .copy_from_slice(bytes);
     Ok(bytes.len() as i32)
+}
+
+/// What kind of file system `Upcalls` are for, by their class.
+fn api(env: &mut Env<'_>, upcalls: &JObject<'_>) -> jni::errors::Result<Api> {
+    for (class, api) in [(&ids().node_upcalls, Api::Inode), (&ids().path_upcalls, Api::Path)] {
+        if env.is_instance_of(upcalls, class)? {
+            return Ok(api);
+        }
+    }
+    Err(jni::errors::Error::NullPtr("upcalls of a known class"))
 }
 
 /// Address of a buffer that Java answers, of exactly `size` bytes and page-aligned.

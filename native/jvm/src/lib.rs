@@ -1,8 +1,10 @@
 //! `libferrofuse.so`: the engine under a JVM.
 //!
 //! This file is what Java calls: each native method of the Java class `Native` converts its arguments, calls one
-//! function of `mounts`, and turns an error or a panic into an exception. This is the only crate that knows JNI.
+//! function of `mounts`, and turns an error or a panic into an exception; `accounts` has a few more. This is the only
+//! crate that knows JNI.
 
+mod accounts;
 mod error;
 mod handler;
 mod ids;
@@ -34,7 +36,11 @@ pub unsafe extern "system" fn JNI_OnLoad(vm: *mut sys::JavaVM, _reserved: *mut c
     let loaded = catch_unwind(|| {
         // SAFETY: the JVM passes itself.
         let vm = unsafe { JavaVM::from_raw(vm) };
-        vm.attach_current_thread(|env| ids::find(env).and_then(|()| register(env)))
+        vm.attach_current_thread(|env| {
+            ids::find(env)?;
+            accounts::register(env)?;
+            register(env)
+        })
     });
     match loaded {
         Ok(Ok(())) => sys::JNI_VERSION_1_8,

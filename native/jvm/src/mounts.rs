@@ -9,29 +9,32 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ferrofuse_session::mount::{self, Mount, Unmounted};
+use ferrofuse_session::paths::Paths;
 use ferrofuse_session::{Metrics, Session};
 use jni::objects::JObject;
 use jni::Env;
 
 use crate::error::Error;
-use crate::handler::{Admission, JavaHandler};
+use crate::handler::{Admission, JavaHandler, NodeHandler, PathHandler};
 use crate::ids::Door;
 use crate::jvm::{Object, Thread};
 use crate::lease::Lease;
 use crate::log;
-use crate::settings::Settings;
+use crate::settings::{Api, Settings};
 
 struct Mounted {
     session: Arc<Session<Lease>>,
     mount: Mount,
     door: Object<Door>,
     admission: Admission,
+    /// Of a file system that names its files by path.
+    paths: Option<Paths>,
 }
 
 impl Mounted {
     /// # Safety
     /// The handler is not used after the native method that `env` was given to has returned.
-    unsafe fn handler(&self, env: &Env<'_>) -> JavaHandler<'_> {
+    unsafe fn java(&self, env: &Env<'_>) -> JavaHandler<'_> {
         // SAFETY: the caller's promise.
         JavaHandler::new(unsafe { Thread::of(env) }, &self.door, self.admission)
     }
@@ -74,6 +77,7 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
     // SAFETY: used in this call only, which `env` outlives.
     let thread = unsafe { Thread::of(env) };
     let Settings {
+        api,
         mount: spec,
         mut config,
     } = settings;
@@ -81,6 +85,7 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
     if config.slow_after.is_some() {
         config.slow = log::slow_sink(&spec.point);
     }
+    let paths = (api == Api::Path).then(Paths::new);
     let admission = if spec.allow_root {
         Admission::RootAnd(effective_uid())
     } else {
@@ -88,7 +93,11 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
     };
     let (device, mount) = mount::mount(&spec)?;
     // If this fails, `mount` unmounts as it is dropped.
-    let session = Session::establish(device, config, &mut JavaHandler::new(thread, &door, admission))?;
+    let java = JavaHandler::new(thread, &door, admission);
+    let session = match &paths {
+        None => Session::establish(device, config, &mut NodeHandler::new(java)),
+        Some(paths) => Session::establish(device, config, &mut PathHandler::new(java, paths)),
+    }?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     mounts().insert(
         number,
@@ -97,6 +106,7 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
             mount,
             door,
             admission,
+            paths,
         }),
     );
     Ok(number)
@@ -109,17 +119,24 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
 pub(crate) fn serve(env: &Env<'_>, number: i64) -> Result<(), Error> {
     let Some(mounted) = find(number) else { return Ok(()) };
     // SAFETY: used in this call only, which `env` outlives.
-    let served = mounted.session.serve(&mut unsafe { mounted.handler(env) });
+    let java = unsafe { mounted.java(env) };
+    let served = match &mounted.paths {
+        None => mounted.session.serve(&mut NodeHandler::new(java)),
+        Some(paths) => mounted.session.serve(&mut PathHandler::new(java, paths)),
+    };
     mounted.clear_away();
     Ok(served?)
 }
 
 /// Releases what is still open, and tells the file system that this was all.
 pub(crate) fn finish(env: &Env<'_>, number: i64) {
-    if let Some(mounted) = find(number) {
-        // SAFETY: used in this call only, which `env` outlives.
-        mounted.session.finish(&mut unsafe { mounted.handler(env) });
-    }
+    let Some(mounted) = find(number) else { return };
+    // SAFETY: used in this call only, which `env` outlives.
+    let java = unsafe { mounted.java(env) };
+    match &mounted.paths {
+        None => mounted.session.finish(&mut NodeHandler::new(java)),
+        Some(paths) => mounted.session.finish(&mut PathHandler::new(java, paths)),
+    };
 }
 
 /// Waits for a moment without requests in progress. `false`: there was none in time.

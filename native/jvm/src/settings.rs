@@ -5,13 +5,25 @@ use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ferrofuse_protocol::Opcode;
 use ferrofuse_session::mount::MountSpec;
+use ferrofuse_session::paths::ROOT;
 use ferrofuse_session::Config;
 
 use crate::error::Error;
 
+/// What a file system names its files by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// A number of its own.
+    Inode,
+    /// The path.
+    Path,
+}
+
 /// What to mount, and how to serve it.
 pub(crate) struct Settings {
+    pub(crate) api: Api,
     pub(crate) mount: MountSpec,
     pub(crate) config: Config,
 }
@@ -22,6 +34,7 @@ pub(crate) struct Settings {
 /// An item that isn't known or has a value of the wrong kind.
 pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
     let mut settings = Settings {
+        api: Api::Inode,
         mount: MountSpec::new(""),
         config: Config::default(),
     };
@@ -29,7 +42,16 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
         let (name, value) = split(item)?;
         apply(&mut settings, name, value)?;
     }
+    if settings.api == Api::Path {
+        resolve_paths(&mut settings.config);
+    }
     Ok(settings)
+}
+
+/// Keys are those of `paths`, which has to learn when they are given back.
+fn resolve_paths(config: &mut Config) {
+    config.root_key = ROOT.0;
+    config.operations |= 1 << Opcode::Forget.raw();
 }
 
 fn split(item: &[u8]) -> Result<(&str, &[u8]), Error> {
@@ -42,8 +64,9 @@ fn split(item: &[u8]) -> Result<(&str, &[u8]), Error> {
 }
 
 fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error> {
-    let Settings { mount, config } = settings;
+    let Settings { api, mount, config } = settings;
     match name {
+        "api" => *api = named_api(value)?,
         "point" => mount.point = OsStr::from_bytes(value).into(),
         "fsname" => mount.fsname = OsStr::from_bytes(value).into(),
         "subtype" => mount.subtype = String::from_utf8_lossy(value).into_owned(),
@@ -78,6 +101,17 @@ fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error>
     Ok(())
 }
 
+fn named_api(value: &[u8]) -> Result<Api, Error> {
+    match value {
+        b"inode" => Ok(Api::Inode),
+        b"path" => Ok(Api::Path),
+        _ => Err(Error::Failed(format!(
+            "setting api={}: inode or path",
+            String::from_utf8_lossy(value)
+        ))),
+    }
+}
+
 fn number<T: FromStr>(name: &str, value: &[u8]) -> Result<T, Error> {
     let text = String::from_utf8_lossy(value);
     text.parse()
@@ -102,6 +136,7 @@ mod tests {
         )
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.mount.point.as_os_str().as_bytes(), b"/mnt/\xff");
+        assert_eq!(settings.api, Api::Inode);
         assert!(settings.mount.read_only && !settings.mount.allow_other);
         assert_eq!(settings.config.root_key, u64::MAX);
         assert_eq!(settings.config.operations, u64::MAX - 1);
@@ -111,10 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_system_by_path_is_told_of_forgotten_nodes_and_has_the_root_that_paths_have() {
+        let settings = parse(b"api=path\0root=7\0operations=0\0").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.api, Api::Path);
+        assert_eq!(settings.config.root_key, ROOT.0);
+        assert_eq!(settings.config.operations, 1 << Opcode::Forget.raw());
+    }
+
+    #[test]
     fn a_wrong_setting_is_named() {
         for (text, part) in [
             (&b"max_write=big\0"[..], "max_write=big"),
             (b"colour=red\0", "colour"),
+            (b"api=fd\0", "api=fd"),
             (b"x\0", "x"),
         ] {
             let error = parse(text).err().expect("refused").to_string();

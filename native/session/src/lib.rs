@@ -18,6 +18,7 @@ mod log;
 mod meter;
 pub mod mount;
 mod nodes;
+pub mod paths;
 mod reply;
 mod session;
 mod transport;

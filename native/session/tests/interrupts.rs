@@ -210,11 +210,14 @@ fn a_request_that_waits_with_its_worker_for_want_of_memory_can_be_interrupted() 
     let (mut running, node, fh) = started("a", 3);
     let first = running.send_read(node, fh, HELD, 1);
     running.flat.wait(|book| book.inside == 1);
-    let leases = running.flat.leases.load(std::sync::atomic::Ordering::SeqCst);
+    let leases = || running.flat.leases.load(std::sync::atomic::Ordering::SeqCst);
+    while leases() < 3 {
+        std::thread::yield_now();
+    }
     running
         .flat
         .max_leases
-        .store(leases, std::sync::atomic::Ordering::SeqCst);
+        .store(leases(), std::sync::atomic::Ordering::SeqCst);
     // Each of the three workers has a lease; whoever gets this one has no other to go on with.
     let waiting = running.send_read(node, fh, 1, 1);
     while !running

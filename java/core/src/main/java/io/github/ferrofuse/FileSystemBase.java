@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.util.Set;
 
 /**
- * What every file system has, whichever API it implements: {@link InodeFileSystem} is the one that
- * exists today.
+ * What every file system has, whichever API it implements: {@link FuseFileSystem}, which names
+ * files by path, or {@link InodeFileSystem}, which names them by number.
  *
  * <p>Methods of this interface are called once per mount; {@link #init} before the first request,
  * {@link #destroy} after the last one and after the last {@code release}.

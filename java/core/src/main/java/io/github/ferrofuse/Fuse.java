@@ -28,7 +28,8 @@ public final class Fuse {
    *
    * <p>When the JVM ends while it is mounted, a shutdown hook unmounts it.
    *
-   * @param fs the file system, whose {@code init} runs on this thread
+   * @param fs the file system, a {@link FuseFileSystem} or an {@link InodeFileSystem}; its {@code
+   *     init} runs on this thread
    * @param directory where to mount; it must exist, and must not hold the Java runtime, the class
    *     path, the working directory or the temporary directory of this program
    * @param options how to mount
@@ -38,7 +39,7 @@ public final class Fuse {
    * @throws IllegalArgumentException if the file system and the options don't go together
    * @throws UnsatisfiedLinkError if the native library can't be loaded
    */
-  public static FuseMount mount(InodeFileSystem fs, Path directory, MountOptions options)
+  public static FuseMount mount(FileSystemBase fs, Path directory, MountOptions options)
       throws IOException {
     Objects.requireNonNull(fs, "fs");
     if (options.allowOther() && !options.defaultPermissions() && !fs.checksAccess()) {
@@ -47,19 +48,39 @@ public final class Fuse {
               + fs.getClass().getName()
               + " does not check permissions, so add default_permissions");
     }
+    boolean byPath = isByPath(fs);
+    long root = byPath ? 1 : root((InodeFileSystem) fs);
+    Path point = MountPoints.resolve(directory);
+    byte[] settings = Settings.encode(point, root, byPath, operations(fs), options);
+    Native.load();
+    Door door = new Door(fs, options);
+    return FuseMount.start(mount(door, settings, point), door, point, options);
+  }
+
+  private static boolean isByPath(FileSystemBase fs) {
+    boolean byPath = fs instanceof FuseFileSystem;
+    if (byPath == fs instanceof InodeFileSystem) {
+      throw new IllegalArgumentException(
+          fs.getClass().getName()
+              + " is "
+              + (byPath ? "both" : "neither")
+              + " a FuseFileSystem "
+              + (byPath ? "and" : "nor")
+              + " an InodeFileSystem: implement one of them");
+    }
+    return byPath;
+  }
+
+  private static long root(InodeFileSystem fs) {
     long root = fs.root();
     if (root == 0) {
       throw new IllegalArgumentException(
           fs.getClass().getName() + ".root() is 0, which stands for no node: choose another one");
     }
-    Path point = MountPoints.resolve(directory);
-    byte[] settings = Settings.encode(point, root, operations(fs), options);
-    Native.load();
-    Door door = new Door(fs, options);
-    return FuseMount.start(mount(door, settings, point), fs, point, options);
+    return root;
   }
 
-  private static Set<Operation> operations(InodeFileSystem fs) {
+  private static Set<Operation> operations(FileSystemBase fs) {
     Set<Operation> operations = fs.operations();
     if (operations == null || operations.stream().anyMatch(Objects::isNull)) {
       throw new IllegalArgumentException(

@@ -1,8 +1,10 @@
 package io.github.ferrofuse;
 
 import io.github.ferrofuse.internal.Bounded;
+import io.github.ferrofuse.internal.Door;
 import io.github.ferrofuse.internal.Native;
 import io.github.ferrofuse.internal.OpenMounts;
+import io.github.ferrofuse.internal.PathStrings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -52,7 +54,7 @@ public final class FuseMount implements AutoCloseable {
   }
 
   private final long mount;
-  private final InodeFileSystem fs;
+  private final Door door;
   private final Path point;
   private final AtomicInteger running = new AtomicInteger();
   private final Set<Thread> workers = ConcurrentHashMap.newKeySet();
@@ -62,17 +64,17 @@ public final class FuseMount implements AutoCloseable {
   /** Null without the option. */
   private final Measuring measuring;
 
-  private FuseMount(long mount, InodeFileSystem fs, Path point, MountOptions options) {
+  private FuseMount(long mount, Door door, Path point, MountOptions options) {
     this.mount = mount;
-    this.fs = fs;
+    this.door = door;
     this.point = point;
     measuring = options.metrics() ? new Measuring(mount, point) : null;
   }
 
   /** Takes over a mount of {@link Native#mount} and serves it. */
-  static FuseMount start(long mount, InodeFileSystem fs, Path point, MountOptions options)
+  static FuseMount start(long mount, Door door, Path point, MountOptions options)
       throws IOException {
-    FuseMount started = new FuseMount(mount, fs, point, options);
+    FuseMount started = new FuseMount(mount, door, point, options);
     // The mounting thread counts as running, so that no worker ends the mount while others still
     // start.
     started.running.set(1);
@@ -145,8 +147,18 @@ public final class FuseMount implements AutoCloseable {
   }
 
   /** {@return the file system} */
-  public InodeFileSystem fileSystem() {
-    return fs;
+  public FileSystemBase fileSystem() {
+    return door.fileSystem();
+  }
+
+  /**
+   * The paths and names that are kept as strings, for a {@link FuseFileSystem}.
+   *
+   * @return how many there are now, and how often they were used
+   */
+  public CacheStats pathCache() {
+    PathStrings strings = door.pathStrings();
+    return new CacheStats(strings.capacity(), strings.size(), strings.hits(), strings.misses());
   }
 
   /**

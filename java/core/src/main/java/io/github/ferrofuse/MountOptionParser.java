@@ -66,6 +66,11 @@ final class MountOptionParser {
         "SECONDS",
         "how long the absence of a name is remembered (0)",
         (b, v) -> b.negativeTimeout(seconds("negative_timeout", v)));
+    valued(
+        "path_cache",
+        "N",
+        "paths that are kept as strings (500)",
+        (b, v) -> b.pathCache(number("path_cache", v)));
     flag("direct_io", "bypass the page cache", (b, v) -> b.directIo(true));
     flag("kernel_cache", "keep cached pages across opens", (b, v) -> b.kernelCache(true));
     flag("writeback_cache", "gather writes in the page cache", (b, v) -> b.writebackCache(true));

@@ -31,6 +31,7 @@ public final class MountOptions {
   private static final int MAX_TRANSFER = 1 << 20;
   private static final int MAX_BACKGROUND = 65535;
   private static final int MAX_THREADS = 1024;
+  private static final int MAX_PATH_CACHE = 1 << 20;
   private static final int MAX_MODE = 0777;
 
   private final Builder set;
@@ -194,6 +195,11 @@ public final class MountOptions {
     return set.negativeTimeoutNanos;
   }
 
+  /** {@return how many paths are kept as strings, for a {@link FuseFileSystem}} */
+  public int pathCache() {
+    return set.pathCache;
+  }
+
   /** {@return whether every file bypasses the page cache} */
   public boolean directIo() {
     return set.directIo;
@@ -270,6 +276,7 @@ public final class MountOptions {
     private long attrTimeoutNanos = Duration.ofSeconds(1).toNanos();
     private long entryTimeoutNanos = Duration.ofSeconds(1).toNanos();
     private long negativeTimeoutNanos;
+    private int pathCache = 500;
     private boolean directIo;
     private boolean kernelCache;
     private boolean writebackCache;
@@ -300,6 +307,7 @@ public final class MountOptions {
       attrTimeoutNanos = other.attrTimeoutNanos;
       entryTimeoutNanos = other.entryTimeoutNanos;
       negativeTimeoutNanos = other.negativeTimeoutNanos;
+      pathCache = other.pathCache;
       directIo = other.directIo;
       kernelCache = other.kernelCache;
       writebackCache = other.writebackCache;
@@ -512,6 +520,18 @@ public final class MountOptions {
      */
     public Builder negativeTimeout(Duration timeout) {
       negativeTimeoutNanos = nanos("negative_timeout", timeout);
+      return this;
+    }
+
+    /**
+     * How many paths and names are kept as strings for a {@link FuseFileSystem}, so that one that
+     * is used again makes no garbage. Default 500.
+     *
+     * @param count 0 to 1048576
+     * @return this
+     */
+    public Builder pathCache(int count) {
+      pathCache = within("path_cache", count, 0, MAX_PATH_CACHE);
       return this;
     }
 

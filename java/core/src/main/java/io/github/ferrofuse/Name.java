@@ -37,6 +37,11 @@ public final class Name implements Comparable<Name> {
           }
 
           @Override
+          public byte[] encode(String text) {
+            return NameEncoding.encode(text);
+          }
+
+          @Override
           public void get(Name name, ByteBuffer target, int offset) {
             target.put(offset, name.bytes, 0, name.length);
           }

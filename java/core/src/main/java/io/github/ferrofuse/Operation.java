@@ -100,12 +100,20 @@ public enum Operation {
    * @return the set, which the caller may change
    */
   public static EnumSet<Operation> overriddenBy(Class<? extends FileSystemBase> type) {
+    boolean byPath = FuseFileSystem.class.isAssignableFrom(type);
+    Class<?> api = byPath ? FuseFileSystem.class : InodeFileSystem.class;
     EnumSet<Operation> found = EnumSet.noneOf(Operation.class);
-    for (Method declared : InodeFileSystem.class.getMethods()) {
+    for (Method declared : api.getMethods()) {
       Operation operation = byMethodName(declared.getName());
-      if (operation != null && isOverridden(type, declared)) {
+      if (operation != null && isOverridden(api, type, declared)) {
         found.add(operation);
       }
+    }
+    if (byPath && found.contains(GETATTR)) {
+      found.add(LOOKUP);
+    }
+    if (found.contains(READDIR)) {
+      found.add(OPENDIR);
     }
     if (found.contains(OPEN) || found.contains(CREATE)) {
       found.addAll(OF_FILES);
@@ -125,10 +133,10 @@ public enum Operation {
     return null;
   }
 
-  private static boolean isOverridden(Class<?> type, Method declared) {
+  private static boolean isOverridden(Class<?> api, Class<?> type, Method declared) {
     try {
       Method found = type.getMethod(declared.getName(), declared.getParameterTypes());
-      return found.getDeclaringClass() != InodeFileSystem.class;
+      return found.getDeclaringClass() != api;
     } catch (NoSuchMethodException e) {
       return false;
     }

@@ -1,6 +1,6 @@
 package io.github.ferrofuse;
 
-/** Takes the names of extended attributes. Valid during {@link InodeFileSystem#listxattr}. */
+/** Takes the names of extended attributes. Valid during {@code listxattr}. */
 public interface XattrSink {
 
   /**
@@ -9,4 +9,13 @@ public interface XattrSink {
    * @param name the name, with its prefix
    */
   void add(Name name);
+
+  /**
+   * Adds a name.
+   *
+   * @param name the name, with its prefix
+   */
+  default void add(String name) {
+    add(Name.of(name));
+  }
 }

@@ -2,6 +2,7 @@ package io.github.ferrofuse.cli;
 
 import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FileSystemFactory;
+import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -77,7 +78,7 @@ final class FileSystems {
    * @param options those the mount does not know; what the file system takes is removed
    * @throws Failure if there is none, or it cannot be made
    */
-  InodeFileSystem create(String what, Map<String, String> options) throws Failure {
+  FileSystemBase create(String what, Map<String, String> options) throws Failure {
     int colon = what.indexOf(':');
     String scheme = colon < 0 ? what : what.substring(0, colon);
     FileSystemFactory factory = factories.get(scheme);
@@ -96,7 +97,7 @@ final class FileSystems {
         : "known are " + String.join(", ", factories.keySet());
   }
 
-  private static InodeFileSystem make(
+  private static FileSystemBase make(
       FileSystemFactory factory, String what, String spec, Map<String, String> options)
       throws Failure {
     FileSystemBase made;
@@ -108,15 +109,18 @@ final class FileSystems {
       throw Failure.failed(
           "cannot mount " + what + ": " + factory.getClass().getName() + " threw " + e);
     }
-    if (made instanceof InodeFileSystem) {
-      return (InodeFileSystem) made;
+    if (made instanceof FuseFileSystem || made instanceof InodeFileSystem) {
+      return made;
     }
     String kind = made == null ? "null" : made.getClass().getName();
     throw Failure.failed(
-        "cannot mount " + what + ": its factory made no InodeFileSystem but " + kind);
+        "cannot mount "
+            + what
+            + ": its factory made no FuseFileSystem or InodeFileSystem but "
+            + kind);
   }
 
-  private InodeFileSystem instantiate(String name) throws Failure {
+  private FileSystemBase instantiate(String name) throws Failure {
     Class<?> type;
     try {
       type = Class.forName(name, true, loader);
@@ -127,18 +131,21 @@ final class FileSystems {
     } catch (LinkageError e) {
       throw Failure.failed("class " + name + " cannot be loaded: " + e);
     }
-    if (!InodeFileSystem.class.isAssignableFrom(type)) {
+    if (!FuseFileSystem.class.isAssignableFrom(type)
+        && !InodeFileSystem.class.isAssignableFrom(type)) {
       throw Failure.failed(
           "class "
               + name
               + " is not a file system: it has to implement "
+              + FuseFileSystem.class.getName()
+              + " or "
               + InodeFileSystem.class.getName());
     }
     try {
       if (!Modifier.isPublic(type.getModifiers()) || Modifier.isAbstract(type.getModifiers())) {
         throw new NoSuchMethodException();
       }
-      return (InodeFileSystem) type.getConstructor().newInstance();
+      return (FileSystemBase) type.getConstructor().newInstance();
     } catch (NoSuchMethodException e) {
       throw Failure.failed(
           "class "

@@ -27,7 +27,8 @@ public final class Main {
       java -jar ferrofuse.jar mount [-o OPTIONS] [--class-path PATH] WHAT DIRECTORY
 
       WHAT is one of the file systems below (NAME or NAME:SPEC), or a class that implements
-      io.github.ferrofuse.InodeFileSystem and has a public constructor that takes nothing.
+      io.github.ferrofuse.FuseFileSystem or InodeFileSystem and has a public constructor that takes
+      nothing.
       DIRECTORY is created if it doesn't exist. Ctrl-C, SIGTERM or unmounting from outside ends it.
 
         --class-path PATH   jars and directories (a:b, dir/*) with file systems of your own

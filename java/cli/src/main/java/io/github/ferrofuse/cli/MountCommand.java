@@ -1,8 +1,8 @@
 package io.github.ferrofuse.cli;
 
+import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
-import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
 import java.io.IOException;
 import java.time.Duration;
@@ -23,7 +23,7 @@ final class MountCommand {
   static void run(Arguments arguments) throws Failure {
     FileSystems fileSystems = FileSystems.find(arguments.classPath);
     MountOptions.Parsed parsed;
-    InodeFileSystem fileSystem;
+    FileSystemBase fileSystem;
     try {
       parsed = MountOptions.builder().fsname(arguments.what).parse(arguments.options);
       fileSystem = fileSystems.create(arguments.what, parsed.rest());

@@ -102,9 +102,10 @@ class FileSystemsTest {
   @ParameterizedTest
   @CsvSource({
     "io, cannot mount testing:io: no such server",
-    "null, cannot mount testing:null: its factory made no InodeFileSystem but null",
+    "null, cannot mount testing:null: its factory made no FuseFileSystem or InodeFileSystem but"
+        + " null",
     "bug, NullPointerException: oops",
-    "base, its factory made no InodeFileSystem but io.github"
+    "base, its factory made no FuseFileSystem or InodeFileSystem but io.github"
   })
   void aFactoryThatFailsIsNamed(String spec, String message) throws Failure {
     FileSystems found = FileSystems.find(List.of(temp.toString()));

@@ -20,6 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What the README says is so. */
 class ReadmeTest {
+  private static final String HELLO = "io.github.ferrofuse.examples.hello.HelloFileSystem";
+
   @TempDir Path temp;
 
   @Test
@@ -32,12 +34,19 @@ class ReadmeTest {
   }
 
   @Test
+  void theExampleIsThatOfTheExamplesDirectory() throws Exception {
+    String file = "examples/hello/src/main/java/" + HELLO.replace('.', '/') + ".java";
+    assertEquals(Files.readString(root().resolve(file)), example());
+    assertTrue(example().lines().count() < 40, "it is short");
+  }
+
+  @Test
   @Tag("mount")
   void theExampleIsMountedByItsClassName() throws Exception {
     compileExample();
     Path directory = temp.resolve("mount");
     String classPath = temp.toString() + "/classes";
-    try (Jar jar = Jar.mount(directory, "--class-path", classPath, "com.acme.HelloFileSystem")) {
+    try (Jar jar = Jar.mount(directory, "--class-path", classPath, HELLO)) {
       assertEquals("Hello from Java\n", Files.readString(directory.resolve("hello")));
       try (var names = Files.list(directory)) {
         assertEquals(List.of(directory.resolve("hello")), names.toList());
@@ -57,7 +66,7 @@ class ReadmeTest {
             System.getProperty("java.home") + "/bin/java",
             "-cp",
             Jar.file() + ":" + temp + "/classes",
-            "com.acme.HelloFileSystem",
+            HELLO,
             directory.toString());
     try (Jar jar = Jar.start(directory, command)) {
       jar.awaitLine("mounted on " + directory);
@@ -69,9 +78,7 @@ class ReadmeTest {
   }
 
   private void compileExample() throws IOException {
-    Matcher block = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL).matcher(readme());
-    assertTrue(block.find(), "the README has an example");
-    Path source = Files.writeString(temp.resolve("HelloFileSystem.java"), block.group(1));
+    Path source = Files.writeString(temp.resolve("HelloFileSystem.java"), example());
     Path classes = Files.createDirectory(temp.resolve("classes"));
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     StringWriter said = new StringWriter();
@@ -86,7 +93,17 @@ class ReadmeTest {
     }
   }
 
+  private static String example() throws IOException {
+    Matcher block = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL).matcher(readme());
+    assertTrue(block.find(), "the README has an example");
+    return block.group(1);
+  }
+
   private static String readme() throws IOException {
-    return Files.readString(Path.of(System.getProperty("ferrofuse.root"), "README.md"));
+    return Files.readString(root().resolve("README.md"));
+  }
+
+  private static Path root() {
+    return Path.of(System.getProperty("ferrofuse.root"));
   }
 }

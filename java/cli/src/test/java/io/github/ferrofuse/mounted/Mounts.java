@@ -1,7 +1,6 @@
 package io.github.ferrofuse.mounted;
 
 import io.github.ferrofuse.FileSystemBase;
-import io.github.ferrofuse.FileSystemFactory;
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.InodeFileSystem;
@@ -11,9 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.Map;
-import java.util.ServiceLoader;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -26,17 +23,25 @@ final class Mounts implements AfterEachCallback {
 
   private final Deque<FuseMount> mounts = new ArrayDeque<>();
   private final Deque<Path> directories = new ArrayDeque<>();
+  private boolean byPath;
+
+  /** From now on, mounts inode-based file systems in their path-based form. */
+  void byPath() {
+    byPath = true;
+  }
 
   /** Mounts with the options of nobody in particular. */
-  FuseMount mount(InodeFileSystem fs) throws IOException {
+  FuseMount mount(FileSystemBase fs) throws IOException {
     return mount(fs, MountOptions.defaults());
   }
 
   /** Mounts; the directory is {@link FuseMount#mountPoint}. */
-  FuseMount mount(InodeFileSystem fs, MountOptions options) throws IOException {
+  FuseMount mount(FileSystemBase fs, MountOptions options) throws IOException {
     Path directory = Files.createTempDirectory("ferrofuse-mounted-");
     directories.push(directory);
-    FuseMount mount = Fuse.mount(fs, directory, options);
+    boolean other = byPath && fs instanceof InodeFileSystem;
+    FileSystemBase form = other ? new ByPath((InodeFileSystem) fs) : fs;
+    FuseMount mount = Fuse.mount(form, directory, options);
     mounts.push(mount);
     return mount;
   }
@@ -48,13 +53,7 @@ final class Mounts implements AfterEachCallback {
 
   /** An empty memory file system with options such as "capacity". */
   static InodeFileSystem memory(Map<String, String> options) throws IOException {
-    for (FileSystemFactory factory : ServiceLoader.load(FileSystemFactory.class)) {
-      if (factory.scheme().equals("memory")) {
-        FileSystemBase fs = factory.create("", new HashMap<>(options));
-        return (InodeFileSystem) fs;
-      }
-    }
-    throw new AssertionError("examples/memory is not on the class path");
+    return PathMemory.memory(options);
   }
 
   /** Whether the kernel has a mount on a directory. */

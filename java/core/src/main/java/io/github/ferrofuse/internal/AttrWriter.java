@@ -53,13 +53,12 @@ final class AttrWriter implements AttrSink {
     return this;
   }
 
-  /** Checks what the file system put in, and completes it. */
+  /** Checks what the file system put in, and completes it; a node of 0 is not known. */
   void finish(long node) {
     int mode = page.getInt(attr + Layout.ATTR_MODE);
     if (FileType.ofMode(mode) == FileType.UNKNOWN) {
       throw new IllegalStateException(
-          "attributes of node "
-              + node
+          (node == 0 ? "the attributes" : "attributes of node " + node)
               + " have mode 0"
               + Integer.toOctalString(mode)
               + ", which has no file type: set AttrSink.mode, for example to 0100644");

@@ -10,7 +10,8 @@ import java.nio.ByteBuffer;
  * Writes {@code fuse_dirent} or {@code fuse_direntplus} records to the start of the bulk area.
  *
  * <p>A record is padded to 8 bytes. In a {@code fuse_direntplus} the nodeid is the file system's
- * own number of the node, which the engine exchanges; 0 says that the record has no attributes.
+ * own number of the node, which the engine exchanges, or any number where the engine knows the
+ * nodes ({@code byPath}); 0 says that the record has no attributes.
  */
 final class DirWriter implements DirSink {
   /** Stands for a number that is not known: readdir(3) hides entries with 0. */
@@ -19,16 +20,18 @@ final class DirWriter implements DirSink {
   private final ByteBuffer page;
   private final ByteBuffer bulk;
   private final EntryWriter entry;
+  private final boolean byPath;
   private boolean plus;
   private boolean hasEntry;
   private boolean full;
   private int limit;
   private int length;
 
-  DirWriter(ByteBuffer page, ByteBuffer bulk, EntryWriter entry) {
+  DirWriter(ByteBuffer page, ByteBuffer bulk, EntryWriter entry, boolean byPath) {
     this.page = page;
     this.bulk = bulk;
     this.entry = entry;
+    this.byPath = byPath;
   }
 
   DirWriter reset(int newLimit, boolean withAttributes) {
@@ -77,9 +80,13 @@ final class DirWriter implements DirSink {
     }
     long ino = node == 0 ? UNKNOWN_INO : node;
     if (withEntry && !Names.isDotOrDotDot(name)) {
-      entry.node(node);
-      entry.finish();
-      ino = entry.ino();
+      if (byPath) {
+        entry.finishListed(node);
+      } else {
+        entry.node(node);
+        entry.finish();
+      }
+      ino = entry.ino() == 0 ? UNKNOWN_INO : entry.ino();
       bulk.put(length, page, Layout.ENTRY, Layout.ENTRY_SIZE);
     } else {
       zero(length, head);
@@ -108,17 +115,7 @@ final class DirWriter implements DirSink {
   }
 
   private static void check(Name name, long nextCookie) {
-    if (name.length() == 0
-        || name.length() > Layout.NAME_CAPACITY
-        || Names.indexOf(name, (byte) '/') >= 0
-        || Names.indexOf(name, (byte) 0) >= 0) {
-      throw new IllegalArgumentException(
-          "directory entry '"
-              + name
-              + "': a name has 1 to "
-              + Layout.NAME_CAPACITY
-              + " bytes, none of them '/' or NUL");
-    }
+    Names.checkEntry(name);
     if (nextCookie <= 0) {
       throw new IllegalArgumentException(
           "directory entry '"

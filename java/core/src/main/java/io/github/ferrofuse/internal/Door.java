@@ -3,7 +3,9 @@ package io.github.ferrofuse.internal;
 import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.FileHandle;
+import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FuseException;
+import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
@@ -16,29 +18,37 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>Like {@link Upcalls}, its upcalls throw nothing.
  */
 public final class Door {
-  private final InodeFileSystem fs;
+  private final FileSystemBase fs;
   private final SlotTable<FileHandle> files = new SlotTable<>();
   private final SlotTable<DirHandle> directories = new SlotTable<>();
   private final long attrTimeoutNanos;
   private final long entryTimeoutNanos;
   private final Interrupts interrupts;
+  private final PathStrings pathStrings;
   private final AtomicBoolean initialized = new AtomicBoolean();
   private volatile Throwable refusal;
 
   /**
    * Makes the door of a mount.
    *
-   * @param fs the file system
+   * @param fs the file system, an {@link InodeFileSystem} or a {@link FuseFileSystem}
    * @param options how it is mounted
    */
-  public Door(InodeFileSystem fs, MountOptions options) {
+  public Door(FileSystemBase fs, MountOptions options) {
     this.fs = fs;
     attrTimeoutNanos = options.attrTimeoutNanos();
     entryTimeoutNanos = options.entryTimeoutNanos();
     interrupts = new Interrupts(fs, fs.interruptsThreads());
+    pathStrings = new PathStrings(options.pathCache());
   }
 
-  InodeFileSystem fileSystem() {
+  /** {@return the paths that were given to the file system as strings} */
+  public PathStrings pathStrings() {
+    return pathStrings;
+  }
+
+  /** {@return the file system} */
+  public FileSystemBase fileSystem() {
     return fs;
   }
 
@@ -62,14 +72,16 @@ public final class Door {
     return entryTimeoutNanos;
   }
 
-  /** {@return what {@link InodeFileSystem#init} threw, null if it did not} */
+  /** {@return what {@link FileSystemBase#init} threw, null if it did not} */
   public Throwable refusal() {
     return refusal;
   }
 
   /** Upcall: the memory of one more lease. The only one that may throw: OutOfMemoryError. */
   Upcalls lease(int bulkSize) {
-    return new Upcalls(this, bulkSize);
+    return fs instanceof FuseFileSystem
+        ? new PathUpcalls(this, (FuseFileSystem) fs, bulkSize)
+        : new NodeUpcalls(this, (InodeFileSystem) fs, bulkSize);
   }
 
   /**
@@ -106,7 +118,9 @@ public final class Door {
   /** Upcall: the kernel no longer refers to a node. Answers 0. */
   int forget(long node, long lookups) {
     try {
-      fs.forget(node, lookups);
+      if (fs instanceof InodeFileSystem) {
+        ((InodeFileSystem) fs).forget(node, lookups);
+      }
     } catch (Throwable thrown) {
       Failures.swallow(fs, Operation.FORGET, thrown);
     }

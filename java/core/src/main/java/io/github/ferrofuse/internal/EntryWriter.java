@@ -33,6 +33,20 @@ final class EntryWriter implements EntrySink {
     attr.finish(node);
   }
 
+  /** {@link #finish} for an entry whose node native code knows. */
+  void finishUnnumbered() {
+    attr.finish(0);
+  }
+
+  /**
+   * {@link #finish} for an entry of a directory whose nodes native code knows: its number only says
+   * that it has attributes.
+   */
+  void finishListed(long ino) {
+    node(1);
+    attr.finish(ino);
+  }
+
   /**
    * {@link #finish} for a file that was made and opened. The kernel answers EIO to any other type,
    * and never gives back the node and the handle.

@@ -13,7 +13,7 @@ import java.util.TreeMap;
  * start of that struct.
  */
 final class Layout {
-  static final int PAGE_SIZE = 8192;
+  static final int PAGE_SIZE = 16384;
 
   static final int REQUEST_UNIQUE = 0;
   static final int REQUEST_UID = 8;
@@ -89,8 +89,8 @@ final class Layout {
   static final int STATFS_FRSIZE = 48;
 
   static final int NAME = 440;
-  static final int NAME_CAPACITY = 1024;
-  static final int TARGET = 1464;
+  static final int NAME_CAPACITY = 4096;
+  static final int TARGET = 4536;
 
   static final int DIRENT_LENGTH = 24;
   static final int DIRENT_INO = 0;

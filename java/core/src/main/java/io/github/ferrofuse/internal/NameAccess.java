@@ -46,6 +46,14 @@ public abstract class NameAccess {
   public abstract void assign(Name name, ByteBuffer source, int offset, int length);
 
   /**
+   * The bytes that a string stands for.
+   *
+   * @param text a name, or a path
+   * @return its bytes
+   */
+  public abstract byte[] encode(String text);
+
+  /**
    * Copies a name's bytes.
    *
    * @param name any name

@@ -15,6 +15,24 @@ final class Names {
     return -1;
   }
 
+  /** {@code FUSE_NAME_MAX} of kernels before 6.17. */
+  private static final int LONGEST = 1024;
+
+  /** Refuses what can't be an entry of a directory. */
+  static void checkEntry(Name name) {
+    if (name.length() == 0
+        || name.length() > LONGEST
+        || indexOf(name, (byte) '/') >= 0
+        || indexOf(name, (byte) 0) >= 0) {
+      throw new IllegalArgumentException(
+          "directory entry '"
+              + name
+              + "': a name has 1 to "
+              + LONGEST
+              + " bytes, none of them '/' or NUL");
+    }
+  }
+
   static boolean isDotOrDotDot(Name name) {
     return name.contentEquals(".") || name.contentEquals("..");
   }

@@ -24,18 +24,22 @@ public final class Settings {
    * The settings of a mount.
    *
    * @param point where it is mounted
-   * @param root the root's node
+   * @param root the root's node; ignored for a file system by path
+   * @param byPath whether the file system names its files by path
    * @param operations what the file system can do
    * @param options the mount's options
    * @return the bytes for {@link Native#mount}
    */
   public static byte[] encode(
-      Path point, long root, Set<Operation> operations, MountOptions options) {
+      Path point, long root, boolean byPath, Set<Operation> operations, MountOptions options) {
     Settings settings = new Settings();
     settings.put("point", bytes(point));
     settings.put("fsname", options.fsname());
     settings.put("subtype", options.subtype());
     settings.put("root", root);
+    if (byPath) {
+      settings.put("api", "path");
+    }
     settings.put("operations", bits(operations));
     settings.put("negative_timeout", options.negativeTimeoutNanos());
     settings.putIfSet("max_read", options.maxRead());

@@ -3,7 +3,7 @@ package io.github.ferrofuse.internal;
 import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.Errno;
 import io.github.ferrofuse.FileHandle;
-import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
 import java.io.IOException;
@@ -12,38 +12,36 @@ import java.nio.ByteOrder;
 
 /**
  * One lease's way into a file system: its two buffers, and a method per operation that native code
- * calls.
+ * calls. Here are the operations on open handles; those on files are in {@link NodeUpcalls} and
+ * {@link PathUpcalls}.
  *
  * <p>Arguments are integers; names and small structs lie in the args page, file data at the start
  * of the bulk area. The answer is 0 or more, or a negative errno; nothing is thrown but what can't
  * be caught (a second overflow of the stack). One thread uses it at a time. It allocates nothing
  * for a read, write, getattr or lookup.
  */
-final class Upcalls {
+abstract class Upcalls {
   private static final int PAGE_ALIGNMENT = 4096;
 
-  /** What the kernel takes as the target of a symbolic link: {@code PATH_MAX} without its NUL. */
-  private static final int LONGEST_TARGET = 4095;
+  final Door door;
+  private final FileSystemBase fs;
+  final SlotTable<FileHandle> files;
+  final SlotTable<DirHandle> directories;
 
-  private final Door door;
-  private final InodeFileSystem fs;
-  private final SlotTable<FileHandle> files;
-  private final SlotTable<DirHandle> directories;
-
-  private final ByteBuffer page;
+  final ByteBuffer page;
 
   /** The bulk area as file systems get it. */
-  private final ByteBuffer bulk;
+  final ByteBuffer bulk;
 
-  private final RequestView request;
-  private final Name name = NameAccess.get().reusable();
-  private final Name secondName = NameAccess.get().reusable();
-  private final EntryWriter entry;
-  private final AttrWriter attr;
-  private final AttrChangeView change;
-  private final OpenReplyWriter opened;
-  private final StatfsWriter statfs;
-  private final XattrWriter xattrs;
+  final RequestView request;
+  final Name name = NameAccess.get().reusable();
+  final Name secondName = NameAccess.get().reusable();
+  final EntryWriter entry;
+  final AttrWriter attr;
+  final AttrChangeView change;
+  final OpenReplyWriter opened;
+  final StatfsWriter statfs;
+  final XattrWriter xattrs;
   private final DirWriter entries;
 
   /**
@@ -51,8 +49,9 @@ final class Upcalls {
    *
    * @param door the mount's
    * @param bulkSize size of the bulk area in bytes
+   * @param byPath whether directories give inode numbers instead of nodes
    */
-  Upcalls(Door door, int bulkSize) {
+  Upcalls(Door door, int bulkSize, boolean byPath) {
     this.door = door;
     fs = door.fileSystem();
     files = door.files();
@@ -67,7 +66,7 @@ final class Upcalls {
     opened = new OpenReplyWriter(page);
     statfs = new StatfsWriter(page);
     xattrs = new XattrWriter(records);
-    entries = new DirWriter(page, records, entry);
+    entries = new DirWriter(page, records, entry, byPath);
   }
 
   private static ByteBuffer allocate(int size) {
@@ -86,276 +85,10 @@ final class Upcalls {
     return bulk;
   }
 
-  // ---- names and attributes ----
-
-  /** Answers 1 with an entry, or 0 if there is no such name. */
-  int lookup(long parent, int nameLength) {
-    begin();
-    try {
-      if (!fs.lookup(request, parent, name(nameLength), entry.reset())) {
-        return 0;
-      }
-      handOut();
-      return 1;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int getattr(long node, int slot) {
-    begin();
-    try {
-      fs.getattr(request, node, slot < 0 ? null : file(slot), attr.reset());
-      attr.finish(node);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int setattr(long node, int slot) {
-    begin();
-    try {
-      fs.setattr(request, node, slot < 0 ? null : file(slot), change, attr.reset());
-      attr.finish(node);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  /** Answers the target's length. */
-  int readlink(long node) {
-    begin();
-    try {
-      fs.readlink(request, node, Transfers.lend(bulk, Math.min(LONGEST_TARGET, bulk.capacity())));
-      checkTarget(node, bulk.position());
-      return bulk.position();
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  /** The kernel takes a target for a C string; a longer one than it takes, the engine refuses. */
-  private void checkTarget(long node, int length) {
-    boolean valid = length > 0;
-    for (int i = 0; i < length && valid; i++) {
-      valid = bulk.get(i) != 0;
-    }
-    if (!valid) {
-      throw new IllegalStateException(
-          "readlink of node " + node + " put " + length + " bytes: 1 or more, none of them NUL");
-    }
-  }
-
-  int symlink(long parent, int nameLength, int targetLength) {
-    begin();
-    try {
-      fs.symlink(request, parent, name(nameLength), secondName(targetLength), entry.reset());
-      handOut();
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int mknod(long parent, int nameLength, int mode, int rdev) {
-    begin();
-    try {
-      fs.mknod(request, parent, name(nameLength), mode, rdev, entry.reset());
-      handOut();
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int mkdir(long parent, int nameLength, int mode) {
-    begin();
-    try {
-      fs.mkdir(request, parent, name(nameLength), mode, entry.reset());
-      handOut();
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int unlink(long parent, int nameLength) {
-    begin();
-    try {
-      fs.unlink(request, parent, name(nameLength));
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int rmdir(long parent, int nameLength) {
-    begin();
-    try {
-      fs.rmdir(request, parent, name(nameLength));
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int rename(long parent, int nameLength, long newParent, int newNameLength, int flags) {
-    begin();
-    try {
-      fs.rename(request, parent, name(nameLength), newParent, secondName(newNameLength), flags);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int link(long node, long newParent, int newNameLength) {
-    begin();
-    try {
-      fs.link(request, node, newParent, name(newNameLength), entry.reset());
-      handOut();
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int statfs(long node) {
-    begin();
-    try {
-      fs.statfs(request, node, statfs.reset());
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int access(long node, int mask) {
-    begin();
-    try {
-      fs.access(request, node, mask);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  /** Completes the entry of an upcall that returned normally, and so has counted a lookup. */
-  private void handOut() {
-    try {
-      entry.finish();
-    } catch (Throwable thrown) {
-      takeBack();
-      throw thrown;
-    }
-  }
-
-  /** The file system counted a lookup that the kernel never hears of. */
-  private void takeBack() {
-    long node = entry.node();
-    if (node != 0) {
-      door.forget(node, 1);
-    }
-  }
-
-  // ---- extended attributes ----
-
-  int setxattr(long node, int nameLength, int valueStart, int valueEnd, int flags) {
-    begin();
-    try {
-      Transfers.lend(bulk, valueStart, valueEnd);
-      fs.setxattr(request, node, name(nameLength), bulk, flags);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  /** Answers the value's size; a size of 0 asks for it alone. */
-  int getxattr(long node, int nameLength, int size) {
-    begin();
-    try {
-      int room = Math.min(size, bulk.capacity());
-      int needed = fs.getxattr(request, node, name(nameLength), Transfers.lend(bulk, room));
-      if (needed < 0) {
-        throw new IllegalStateException("getxattr returned a size of " + needed);
-      }
-      // What lies behind the value is another request's.
-      int put = bulk.position();
-      if (needed <= room && put != 0 && put != needed) {
-        throw new IllegalStateException(
-            "getxattr put " + put + " bytes and returned a size of " + needed);
-      }
-      return size > 0 && needed > room ? -Errno.ERANGE.code() : needed;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  /** Answers the size of all names; a size of 0 asks for it alone. */
-  int listxattr(long node, int size) {
-    begin();
-    try {
-      int room = Math.min(size, bulk.capacity());
-      fs.listxattr(request, node, xattrs.reset(room));
-      if (xattrs.length() > (size > 0 ? room : Integer.MAX_VALUE)) {
-        return -Errno.ERANGE.code();
-      }
-      return (int) xattrs.length();
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int removexattr(long node, int nameLength) {
-    begin();
-    try {
-      fs.removexattr(request, node, name(nameLength));
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
   // ---- files ----
 
-  int open(long node, int flags, int slot) {
-    begin();
-    try {
-      FileHandle handle = fs.open(request, node, flags, opened.reset());
-      try {
-        return keep(slot, handle);
-      } catch (Throwable thrown) {
-        releaseQuietly(handle);
-        throw thrown;
-      }
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  int create(long parent, int nameLength, int mode, int flags, int slot) {
-    begin();
-    try {
-      OpenReplyWriter reply = opened.reset();
-      FileHandle handle =
-          fs.create(request, parent, name(nameLength), mode, flags, entry.reset(), reply);
-      try {
-        entry.finishRegular();
-        return keep(slot, handle);
-      } catch (Throwable thrown) {
-        releaseQuietly(handle);
-        takeBack();
-        throw thrown;
-      }
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
-    }
-  }
-
-  private int keep(int slot, FileHandle handle) {
+  /** Files a handle under its slot; answers 0. */
+  final int keep(int slot, FileHandle handle) {
     if (handle == null) {
       throw new IllegalStateException(request.operation() + " returned no handle");
     }
@@ -364,7 +97,7 @@ final class Upcalls {
     return 0;
   }
 
-  private void releaseQuietly(FileHandle handle) {
+  final void releaseQuietly(FileHandle handle) {
     if (handle == null) {
       return;
     }
@@ -376,7 +109,7 @@ final class Upcalls {
   }
 
   /** Answers how many bytes there are; fewer than asked at the end of the file only. */
-  int read(long node, int slot, long offset, int size) {
+  int read(int slot, long offset, int size) {
     begin();
     FileHandle handle = files.get(slot);
     try {
@@ -387,7 +120,7 @@ final class Upcalls {
   }
 
   /** Answers how many bytes were taken. */
-  int write(long node, int slot, long offset, int size) {
+  int write(int slot, long offset, int size) {
     begin();
     FileHandle handle = files.get(slot);
     try {
@@ -438,18 +171,13 @@ final class Upcalls {
 
   // ---- directories ----
 
-  int opendir(long node, int slot) {
-    begin();
-    try {
-      DirHandle handle = fs.opendir(request, node, opened.reset());
-      if (handle == null) {
-        throw new IllegalStateException("OPENDIR returned no handle");
-      }
-      directories.put(slot, handle);
-      return 0;
-    } catch (Throwable thrown) {
-      return failed(fs, thrown);
+  /** Files a handle under its slot; answers 0. */
+  final int keep(int slot, DirHandle handle) {
+    if (handle == null) {
+      throw new IllegalStateException("OPENDIR returned no handle");
     }
+    directories.put(slot, handle);
+    return 0;
   }
 
   /**
@@ -457,9 +185,7 @@ final class Upcalls {
    * added before the handle threw are answered: they may be counted lookups. An error that lasts
    * comes with the next call.
    */
-  int readdir(int slot, long cookie, int size, int plus) {
-    begin();
-    DirHandle handle = directories.get(slot);
+  final int list(DirHandle handle, long cookie, int size, int plus) {
     try {
       entries.reset(Math.min(size, bulk.capacity()), plus != 0);
       opened(handle).read(request, cookie, entries);
@@ -503,7 +229,7 @@ final class Upcalls {
   /**
    * A handler that left its thread interrupted must not close the channels of the next request's.
    */
-  private void begin() {
+  final void begin() {
     Thread.interrupted();
     request.begin();
   }
@@ -514,28 +240,52 @@ final class Upcalls {
     return 0;
   }
 
-  private Name name(int length) {
-    NameAccess.get().assign(name, page, Layout.NAME, length);
-    return name;
-  }
-
-  private Name secondName(int length) {
+  /** The bytes of the second area as a name, a symbolic link's target for example. */
+  final Name secondName(int length) {
     NameAccess.get().assign(secondName, page, Layout.TARGET, length);
     return secondName;
   }
 
-  private FileHandle file(int slot) throws IOException {
-    return opened(files.get(slot));
+  /** The kernel takes a target for a C string; a longer one than it takes, the engine refuses. */
+  final void checkTarget(int length) {
+    boolean valid = length > 0;
+    for (int i = 0; i < length && valid; i++) {
+      valid = bulk.get(i) != 0;
+    }
+    if (!valid) {
+      throw new IllegalStateException(
+          "readlink answered " + length + " bytes: 1 or more, none of them NUL");
+    }
   }
 
-  private static <T> T opened(T handle) throws IOException {
+  /** The answer to getxattr: what the value needs, of which {@code room} bytes were there. */
+  final int sizeOfValue(int needed, int asked, int room) {
+    if (needed < 0) {
+      throw new IllegalStateException("getxattr returned a size of " + needed);
+    }
+    // What lies behind the value is another request's.
+    int put = bulk.position();
+    if (needed <= room && put != 0 && put != needed) {
+      throw new IllegalStateException(
+          "getxattr put " + put + " bytes and returned a size of " + needed);
+    }
+    return asked > 0 && needed > room ? -Errno.ERANGE.code() : needed;
+  }
+
+  /** The answer to listxattr: what the names that were added need. */
+  final int sizeOfNames(int asked, int room) {
+    long needed = xattrs.length();
+    return needed > (asked > 0 ? room : Integer.MAX_VALUE) ? -Errno.ERANGE.code() : (int) needed;
+  }
+
+  static <T> T opened(T handle) throws IOException {
     if (handle == null) {
       throw Errno.EBADF.exception();
     }
     return handle;
   }
 
-  private int failed(Object culprit, Throwable thrown) {
+  final int failed(Object culprit, Throwable thrown) {
     return Failures.answer(culprit == null ? fs : culprit, request.operation(), thrown);
   }
 }

@@ -26,7 +26,7 @@ class AllocationTest {
   void openAFile() {
     node = fs.add(Name.of("file")).node;
     caller.upcalls.open(node, 0, SLOT);
-    caller.operation(Operation.WRITE).upcalls.write(node, SLOT, 0, SIZE);
+    caller.operation(Operation.WRITE).upcalls.write(SLOT, 0, SIZE);
   }
 
   /**
@@ -52,17 +52,17 @@ class AllocationTest {
 
   @Test
   void aReadAllocatesNothing() {
-    assertAllocatesNothing(SIZE, () -> caller.upcalls.read(node, SLOT, 0, SIZE));
+    assertAllocatesNothing(SIZE, () -> caller.upcalls.read(SLOT, 0, SIZE));
   }
 
   @Test
   void aReadAtTheEndOfTheFileAllocatesNothing() {
-    assertAllocatesNothing(0, () -> caller.upcalls.read(node, SLOT, SIZE, SIZE));
+    assertAllocatesNothing(0, () -> caller.upcalls.read(SLOT, SIZE, SIZE));
   }
 
   @Test
   void aWriteAllocatesNothing() {
-    assertAllocatesNothing(SIZE, () -> caller.upcalls.write(node, SLOT, 0, SIZE));
+    assertAllocatesNothing(SIZE, () -> caller.upcalls.write(SLOT, 0, SIZE));
   }
 
   @Test

@@ -10,7 +10,7 @@ import java.nio.ByteBuffer;
 final class Caller {
   static final int BULK = 1 << 16;
 
-  final Upcalls upcalls;
+  final NodeUpcalls upcalls;
   final ByteBuffer page;
   private final ByteBuffer bulk;
 
@@ -19,7 +19,7 @@ final class Caller {
   }
 
   Caller(Door door) {
-    upcalls = door.lease(BULK);
+    upcalls = (NodeUpcalls) door.lease(BULK);
     page = upcalls.page();
     bulk = upcalls.bulk().duplicate().order(page.order());
   }

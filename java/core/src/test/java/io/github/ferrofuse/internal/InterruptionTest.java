@@ -285,7 +285,7 @@ class InterruptionTest {
   void aCopyKeepsHearingAndRegistersNothing() {
     Fs fs = new Fs(false);
     Door door = new Door(fs, MountOptions.defaults());
-    Upcalls upcalls = door.lease(4096);
+    NodeUpcalls upcalls = (NodeUpcalls) door.lease(4096);
     upcalls.page().putLong(Layout.REQUEST_UNIQUE, 10);
     upcalls.access(1, 0);
     Request copy = fs.kept;

@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 
 class SettingsTest {
   private static List<String> encode(Path point, MountOptions options) {
-    byte[] text = Settings.encode(point, -2, EnumSet.of(Operation.LOOKUP, Operation.READ), options);
+    byte[] text =
+        Settings.encode(point, -2, false, EnumSet.of(Operation.LOOKUP, Operation.READ), options);
     return Arrays.asList(new String(text, StandardCharsets.ISO_8859_1).split("\0"));
   }
 

@@ -259,7 +259,7 @@ class UpcallsTest {
     assertEquals(0, caller.upcalls.open(5, 0, 300));
     assertEquals(0, caller.upcalls.flush(300));
     assertEquals(0, caller.upcalls.release(300));
-    assertEquals(-9, caller.upcalls.read(5, 300, 0, 10));
+    assertEquals(-9, caller.upcalls.read(300, 0, 10));
     assertEquals(0, caller.upcalls.release(300));
     assertEquals(List.of("release"), asked);
   }
@@ -321,7 +321,7 @@ class UpcallsTest {
   @Test
   void noDefaultAnswersForTheWholeMount() {
     Caller caller = new Caller(new InodeFileSystem() {});
-    Upcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
+    NodeUpcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
     int name = caller.name("x");
     int[] answers = {
       upcalls.lookup(1, name),
@@ -388,7 +388,7 @@ class UpcallsTest {
   @Test
   void aLookupThatIsNotHandedOutIsForgotten() {
     Caller caller = new Caller(new Careless());
-    Upcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
+    NodeUpcalls upcalls = caller.operation(Operation.LOOKUP).upcalls;
     int name = caller.name("x");
     assertEquals(EIO, upcalls.lookup(1, name));
     assertEquals(EIO, upcalls.mkdir(1, name, 0755));
@@ -568,10 +568,10 @@ class UpcallsTest {
         };
     Caller caller = new Caller(new Opening(handle));
     caller.upcalls.open(5, 0, 0);
-    assertEquals(0, caller.upcalls.read(5, 0, 0, 100));
+    assertEquals(0, caller.upcalls.read(0, 0, 100));
     assertEquals(100, kept[0].limit());
     kept[0].limit(1); // a file system that meddles
-    assertEquals(0, caller.upcalls.read(5, 0, 0, 200));
+    assertEquals(0, caller.upcalls.read(0, 0, 200));
     assertEquals(200, kept[0].limit());
   }
 }

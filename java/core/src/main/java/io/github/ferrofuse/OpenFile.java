@@ -1,0 +1,97 @@
+package io.github.ferrofuse;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * An open file of a {@link FuseFileSystem} that can answer for the file itself, without its path.
+ *
+ * <p>It is asked instead of the file system when a request comes through the handle (fstat,
+ * ftruncate, fchmod), and for any request about a file that has lost its last name while it was
+ * open. These methods may run at the same time as any other of the handle, whatever its {@link
+ * #concurrency}; only {@link #release} is always the last.
+ */
+public interface OpenFile extends FileHandle {
+
+  /**
+   * Attributes of the open file.
+   *
+   * @param request who asks
+   * @param out takes the attributes; the link count of a file without a name is 0
+   * @throws IOException EIO ...
+   */
+  void getattr(Request request, AttrSink out) throws IOException;
+
+  /**
+   * Changes attributes of the open file; {@link #getattr} is asked for the result.
+   *
+   * @param request who asks
+   * @param change what to change
+   * @throws IOException EPERM, EFBIG, ENOSPC, EINVAL ...
+   */
+  default void setattr(Request request, AttrChange change) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Opens the same file once more: open(2) of {@code /proc/self/fd/N} after its name is gone.
+   *
+   * @param request who asks
+   * @param flags those of open(2), as {@link FuseFileSystem#open}
+   * @param out how the kernel should treat the new handle
+   * @return the new handle, never null
+   * @throws IOException EACCES ...
+   */
+  default FileHandle reopen(Request request, int flags, OpenReply out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Sets an extended attribute, as {@link FuseFileSystem#setxattr}.
+   *
+   * @param request who asks
+   * @param name the attribute
+   * @param value its bytes
+   * @param flags 0, {@link InodeFileSystem#XATTR_CREATE} or {@link InodeFileSystem#XATTR_REPLACE}
+   * @throws IOException EEXIST, ENODATA, EOPNOTSUPP, ENOSPC ...
+   */
+  default void setxattr(Request request, String name, ByteBuffer value, int flags)
+      throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Value of an extended attribute, as {@link FuseFileSystem#getxattr}.
+   *
+   * @param request who asks
+   * @param name the attribute
+   * @param out takes the value if it fits
+   * @return the value's size in bytes
+   * @throws IOException ENODATA, EOPNOTSUPP ...
+   */
+  default int getxattr(Request request, String name, ByteBuffer out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Names of the extended attributes, as {@link FuseFileSystem#listxattr}.
+   *
+   * @param request who asks
+   * @param out takes the names
+   * @throws IOException EOPNOTSUPP ...
+   */
+  default void listxattr(Request request, XattrSink out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Removes an extended attribute.
+   *
+   * @param request who asks
+   * @param name the attribute
+   * @throws IOException ENODATA, EPERM ...
+   */
+  default void removexattr(Request request, String name) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+}
