@@ -72,6 +72,7 @@ ids! {
         destroy: (),
         forget: (i64, i64),
         interrupt: (i64,),
+        spawn: (),
     }
 
     /// Methods of `Upcalls`, one per operation, each with the parameters that the Java source names.

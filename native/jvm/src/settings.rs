@@ -8,7 +8,7 @@ use std::time::Duration;
 use ferrofuse_protocol::Opcode;
 use ferrofuse_session::mount::MountSpec;
 use ferrofuse_session::paths::ROOT;
-use ferrofuse_session::Config;
+use ferrofuse_session::{Config, Growth};
 
 use crate::error::Error;
 
@@ -38,10 +38,16 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
         mount: MountSpec::new(""),
         config: Config::default(),
     };
+    let mut threads = Threads::default();
     for item in text.split(|&byte| byte == 0).filter(|item| !item.is_empty()) {
         let (name, value) = split(item)?;
-        apply(&mut settings, name, value)?;
+        match name {
+            "threads" => threads.most = Some(number(name, value)?),
+            "max_idle_threads" => threads.max_idle = Some(number(name, value)?),
+            _ => apply(&mut settings, name, value)?,
+        }
     }
+    settings.config.growth = Some(Growth::new(threads.most, threads.max_idle));
     if settings.api == Api::Path {
         resolve_paths(&mut settings.config);
     }
@@ -52,6 +58,13 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
 fn resolve_paths(config: &mut Config) {
     config.root_key = ROOT.0;
     config.operations |= 1 << Opcode::Forget.raw();
+}
+
+/// What is said about threads; what isn't depends on what is.
+#[derive(Default)]
+struct Threads {
+    most: Option<usize>,
+    max_idle: Option<usize>,
 }
 
 fn split(item: &[u8]) -> Result<(&str, &[u8]), Error> {
@@ -151,6 +164,22 @@ mod tests {
         assert_eq!(settings.api, Api::Path);
         assert_eq!(settings.config.root_key, ROOT.0);
         assert_eq!(settings.config.operations, 1 << Opcode::Forget.raw());
+    }
+
+    #[test]
+    fn threads_are_those_asked_for_or_as_many_as_suit_the_machine() {
+        let growth = |text: &[u8]| {
+            parse(text)
+                .ok()
+                .and_then(|settings| settings.config.growth)
+                .expect("set")
+        };
+        let asked = growth(b"max_idle_threads=3\0threads=40\0");
+        assert_eq!((asked.instant, asked.most, asked.max_idle), (40, 40, 3));
+        let free = growth(b"point=/mnt\0");
+        assert!((4..=16).contains(&free.instant) && free.most == 64, "{free:?}");
+        assert_eq!(free.max_idle, free.instant);
+        assert_eq!(growth(b"threads=1\0").least, 1);
     }
 
     #[test]

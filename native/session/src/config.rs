@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ferrofuse_protocol::Opcode;
 
+use crate::crew::Growth;
 use crate::log::Sink;
 use crate::meter::SlowSink;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub umask: Option<u32>,
     /// Each worker reads from a descriptor of its own, where the kernel lets it.
     pub clone_fd: bool,
+    /// How the number of workers follows the load; `None`: each thread in `Session::serve` is a worker.
+    pub growth: Option<Growth>,
     /// Nodes that the kernel may refer to at once. Memory is reserved for all, and used as they come.
     pub max_nodes: u32,
     /// Files and directories that may be open at once, as `max_nodes`.
@@ -76,6 +79,7 @@ impl Default for Config {
             gid: None,
             umask: None,
             clone_fd: false,
+            growth: None,
             max_nodes: 1 << 24,
             max_handles: 1 << 20,
             init_deadline: Duration::from_secs(10),

@@ -111,6 +111,10 @@ pub trait Handler {
     /// Whatever kept it from being allocated.
     fn lease(&mut self, bulk: usize) -> io::Result<Self::Memory>;
 
+    /// Has one more thread call `Session::serve`. `false`: there can be none now; the session asks again later. Only
+    /// called with `Config::growth`.
+    fn spawn(&mut self) -> bool;
+
     /// Called once, before the kernel gets its INIT reply.
     fn init(&mut self, offer: &Offer) -> Outcome<Wish>;
     /// Called once, after the last request and the last `release`.

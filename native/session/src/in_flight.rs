@@ -63,11 +63,24 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// A place for one more worker. Its counts stay when the worker ends.
+    /// A place for one more worker. Its counts stay when the worker ends, and the next one goes on with them.
     pub(crate) fn station(&self) -> Arc<Station> {
+        let mut stations = self.stations.lock();
+        if let Some(left) = stations.iter().find(|station| Arc::strong_count(station) == 1) {
+            return Arc::clone(left);
+        }
         let station = Arc::new(Station::default());
-        self.stations.lock().push(Arc::clone(&station));
+        stations.push(Arc::clone(&station));
         station
+    }
+
+    /// Requests that were ever finished.
+    pub(crate) fn total_finished(&self) -> u64 {
+        let stations = self.stations.lock();
+        stations
+            .iter()
+            .map(|station| station.finished.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// The request that was received longest ago at some station is over.

@@ -5,6 +5,7 @@
 
 mod arena;
 mod config;
+mod crew;
 mod dispatch;
 mod error;
 mod gate;
@@ -28,6 +29,7 @@ mod worker;
 mod testing;
 
 pub use config::Config;
+pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};
 pub use handler::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
 pub use handshake::Granted;

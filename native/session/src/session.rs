@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::arena::Region;
 use crate::config::Config;
+use crate::crew::{Crew, Place, Role, Threads};
 use crate::dispatch;
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Gate, Pass};
@@ -28,7 +29,7 @@ use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::Nodes;
 use crate::transport::{Channel, Channels, End, Waker};
-use crate::worker::Worker;
+use crate::worker::{Left, Worker};
 
 /// One mounted file system.
 pub struct Session<M: Memory> {
@@ -47,6 +48,7 @@ pub struct Session<M: Memory> {
     pub(crate) recent: Recent,
     pub(crate) waker: Waker,
     pub(crate) channels: Channels,
+    pub(crate) crew: Crew,
     ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
     ready_len: AtomicUsize,
@@ -102,6 +104,7 @@ impl<M: Memory> Session<M> {
             meters: Meters::new(&config, &log),
             recent: Recent::default(),
             waker,
+            crew: Crew::new(config.growth),
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -125,7 +128,8 @@ impl<M: Memory> Session<M> {
     }
 
     /// One worker's life: serves requests with `handler` on the calling thread until the connection is over or
-    /// [`Session::stop`] is called. Any number of threads may be in here.
+    /// [`Session::stop`] is called. Any number of threads may be in here. With [`Config::growth`] a thread may sleep in
+    /// here until it is needed, and returns when it isn't any more.
     ///
     /// # Errors
     /// When the worker can't get what it needs to begin, or the device fails in a way it never should. Other workers
@@ -134,8 +138,43 @@ impl<M: Memory> Session<M> {
         let Some(_present) = Present::enter(self) else {
             return Ok(());
         };
-        let Some(device) = self.device() else { return Ok(()) };
-        Worker::new(self, handler, device)?.run()
+        let mut place = self.crew.join();
+        while let Some(mut at) = place {
+            if at.role() == Role::Reserve && !self.stand_by(&mut at)? {
+                return Ok(());
+            }
+            self.complete_crew(handler);
+            let Some(device) = self.device() else { return Ok(()) };
+            place = match Worker::new(self, handler, device)?.run()? {
+                Left::Over => None,
+                Left::Surplus => at.step_down(&self.waker),
+            };
+        }
+        Ok(())
+    }
+
+    /// The threads that serve.
+    pub fn threads(&self) -> Threads {
+        self.crew.threads()
+    }
+
+    fn stand_by(&self, place: &mut Place<'_>) -> Result<bool, Error> {
+        place
+            .stand_by(&self.waker, || self.in_flight.total_finished())
+            .map_err(|error| no_memory("waiting for", "work", "give more memory").caused_by(error))
+    }
+
+    /// Asks for a thread if one is missing.
+    fn complete_crew<H: Handler<Memory = M>>(&self, handler: &mut H) {
+        if self.crew.wants_thread() {
+            self.ask_for_thread(handler);
+        }
+    }
+
+    pub(crate) fn ask_for_thread<H: Handler<Memory = M>>(&self, handler: &mut H) {
+        if !handler.spawn() {
+            self.crew.refused();
+        }
     }
 
     /// Requests received and not yet finished, parked ones included.
@@ -156,7 +195,7 @@ impl<M: Memory> Session<M> {
         let in_flight = self.in_flight();
         Some(Metrics {
             in_flight,
-            workers: self.workers.lock().alive,
+            workers: self.crew.threads().workers,
             longest: meters.longest(),
             operations: meters.operations(),
         })

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ferrofuse_protocol::Errno;
 
+use crate::crew::Rest;
 use crate::dispatch::{self, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Access, Parked, Pass};
@@ -34,6 +35,15 @@ pub(crate) struct Worker<'s, H: Handler> {
     spare: Option<Lease<H::Memory>>,
     /// When memory for a lease could last not be had.
     no_memory_since: Option<Instant>,
+}
+
+/// Why a worker has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The session is over.
+    Over,
+    /// There are more workers than needed.
+    Surplus,
 }
 
 /// Between two looks whether a request that can't be parked may run.
@@ -78,29 +88,29 @@ impl<'s, H: Handler> Worker<'s, H> {
         Ok(worker)
     }
 
-    pub(crate) fn run(mut self) -> Result<(), Error> {
+    pub(crate) fn run(mut self) -> Result<Left, Error> {
         loop {
             if let Some((lease, pass)) = self.session.take_ready() {
+                self.takes();
                 self.process(lease, pass);
                 continue;
             }
             if self.session.is_over() {
-                return Ok(());
+                return Ok(Left::Over);
             }
             let mut lease = self.lease()?;
             match lease.receive() {
                 Received::Message(_) => {
                     self.station.received();
+                    self.takes();
                     self.process(lease, None);
                 }
                 Received::Empty => {
                     self.spare = Some(lease);
-                    match self.waiter.wait() {
-                        // The descriptor may have been revoked.
-                        Err(error) if !self.session.is_over() => {
-                            return Err(self.broken("waiting for").caused_by(error));
-                        }
-                        _ => {}
+                    if self.rests()? {
+                        // Its memory and its descriptor go with it.
+                        self.spare = None;
+                        return Ok(Left::Surplus);
                     }
                 }
                 Received::Ended(end) => {
@@ -111,6 +121,34 @@ impl<'s, H: Handler> Worker<'s, H> {
                     self.spare = Some(lease);
                     return Err(self.broken("reading from").caused_by(error));
                 }
+            }
+        }
+    }
+
+    /// Before the worker serves a request: sees to it that another one is there for the next.
+    fn takes(&mut self) {
+        if self.session.crew.takes(&self.session.waker) {
+            self.session.ask_for_thread(self.handler);
+        }
+    }
+
+    /// Sleeps until there may be something to do. `true`: the worker isn't needed any more.
+    fn rests(&self) -> Result<bool, Error> {
+        let crew = &self.session.crew;
+        crew.sleeps();
+        loop {
+            let Rest::Sleep(time) = crew.rest() else {
+                return Ok(true);
+            };
+            let woken = match self.waiter.wait(time) {
+                // The descriptor may have been revoked.
+                Err(_) if self.session.is_over() => true,
+                woken => woken.map_err(|error| self.broken("waiting for").caused_by(error))?,
+            };
+            // When time is up without an event, no event was taken from the other sleepers.
+            if woken {
+                crew.wakes();
+                return Ok(false);
             }
         }
     }

@@ -171,6 +171,11 @@ impl JavaHandler<'_> {
         let _ = ids().door.destroy.call(self.thread, self.door, ());
     }
 
+    fn spawn(&self) -> bool {
+        // Whatever keeps it from being made is logged in Java.
+        ids().door.spawn.call(self.thread, self.door, ()) == Ok(1)
+    }
+
     fn interrupt(&self, unique: u64) {
         // Whatever it throws is logged in Java.
         let _ = ids().door.interrupt.call(self.thread, self.door, (long(unique),));
@@ -236,6 +241,10 @@ macro_rules! handle_operations {
 
         fn destroy(&mut self) {
             self.java.destroy();
+        }
+
+        fn spawn(&mut self) -> bool {
+            self.java.spawn()
         }
 
         fn interrupt(&mut self, unique: u64) {

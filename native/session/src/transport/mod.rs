@@ -9,4 +9,4 @@ mod wake;
 
 pub(crate) use channels::Channels;
 pub(crate) use dev::{Bytes, Channel, End, Received};
-pub(crate) use wake::{Waiter, Waker};
+pub(crate) use wake::{Call, Waiter, Waker};

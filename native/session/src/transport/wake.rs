@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use super::dev::checked;
 use super::Channel;
@@ -41,6 +42,17 @@ pub(crate) struct Waker {
     ready: EventFd,
     /// Signalled once and for all.
     stop: EventFd,
+    /// Signalled when the reserve is needed.
+    reserve: EventFd,
+}
+
+/// What the reserve wakes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Needed,
+    Stop,
+    /// Its time was up.
+    Nothing,
 }
 
 impl Waker {
@@ -48,6 +60,7 @@ impl Waker {
         Ok(Self {
             ready: EventFd::new(true)?,
             stop: EventFd::new(false)?,
+            reserve: EventFd::new(false)?,
         })
     }
 
@@ -57,10 +70,50 @@ impl Waker {
         self.ready.signal();
     }
 
+    /// Wakes the reserve, now or as soon as it sleeps.
+    pub(crate) fn call_reserve(&self) {
+        self.reserve.signal();
+    }
+
+    /// Takes a call back that nobody has heard.
+    pub(crate) fn forget_call(&self) {
+        self.reserve.take();
+    }
+
+    /// The reserve's sleep.
+    pub(crate) fn stand_by(&self, time: Option<Duration>) -> io::Result<Call> {
+        let polled = |fd: &EventFd| libc::pollfd {
+            fd: fd.0.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let mut both = [polled(&self.stop), polled(&self.reserve)];
+        // SAFETY: two pollfds that outlive the call.
+        match checked(unsafe { libc::poll(both.as_mut_ptr(), 2, millis(time)) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Call::Nothing),
+            count => count?,
+        };
+        if both[0].revents != 0 {
+            return Ok(Call::Stop);
+        }
+        if both[1].revents != 0 {
+            self.reserve.take();
+            return Ok(Call::Needed);
+        }
+        Ok(Call::Nothing)
+    }
+
     /// Wakes all workers, now and whenever they go to sleep again.
     pub(crate) fn stop(&self) {
         self.stop.signal();
     }
+}
+
+/// As poll(2) and epoll_wait(2) take it.
+fn millis(time: Option<Duration>) -> libc::c_int {
+    time.map_or(-1, |time| {
+        libc::c_int::try_from(time.as_millis().max(1)).unwrap_or(libc::c_int::MAX)
+    })
 }
 
 const READY: u64 = 1;
@@ -120,20 +173,21 @@ impl<'a> Waiter<'a> {
         Ok(())
     }
 
-    /// Sleeps until there may be something to do.
-    pub(crate) fn wait(&self) -> io::Result<()> {
+    /// Sleeps until there may be something to do. `false`: there was nothing for all of `time`.
+    pub(crate) fn wait(&self, time: Option<Duration>) -> io::Result<bool> {
         self.queue_last()?;
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 3];
         let room = events.len() as libc::c_int;
         // SAFETY: room for `room` events, which outlive the call.
-        let count = match checked(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), room, -1) }) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+        let waited = unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), room, millis(time)) };
+        let count = match checked(waited) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
             count => count? as usize,
         };
         if events[..count].iter().any(|event| event.u64 == READY) {
             self.waker.ready.take();
         }
-        Ok(())
+        Ok(count > 0)
     }
 }
 
@@ -142,7 +196,6 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     fn pair() -> (Channel, OwnedFd) {
         let (engine, peer) = crate::testing::seqpacket();
@@ -159,7 +212,7 @@ mod tests {
                 let (channel, waker, woken) = (&channel, &waker, woken.clone());
                 scope.spawn(move || {
                     let waiter = Waiter::new(channel, waker).unwrap();
-                    waiter.wait().unwrap();
+                    waiter.wait(None).unwrap();
                     woken.send(()).unwrap();
                 });
             }
@@ -180,7 +233,7 @@ mod tests {
         let waiter = Waiter::new(&channel, &waker).unwrap();
         // SAFETY: one byte of a literal.
         assert_eq!(unsafe { libc::write(peer.as_raw_fd(), b"x".as_ptr().cast(), 1) }, 1);
-        waiter.wait().unwrap();
+        waiter.wait(None).unwrap();
     }
 
     #[test]
@@ -199,9 +252,9 @@ mod tests {
         };
         waker.ready();
         waker.ready();
-        waiter.wait().unwrap();
+        waiter.wait(None).unwrap();
         assert!(signalled(), "the other one is for another worker");
-        waiter.wait().unwrap();
+        waiter.wait(None).unwrap();
         assert!(!signalled(), "or all would be awake for good");
     }
 }

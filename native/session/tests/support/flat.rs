@@ -99,6 +99,8 @@ pub(crate) struct Flat {
     /// Leases that there is memory for.
     pub(crate) max_leases: AtomicUsize,
     pub(crate) refuse_init: bool,
+    /// Makes one more thread that serves.
+    pub(crate) spawn: Mutex<Option<Box<dyn Fn() -> bool + Send>>>,
 }
 
 impl Flat {
@@ -125,6 +127,7 @@ impl Flat {
             leases: Arc::default(),
             max_leases: AtomicUsize::new(usize::MAX),
             refuse_init: false,
+            spawn: Mutex::default(),
         })
     }
 
@@ -277,6 +280,10 @@ impl Handler for Door {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         Ok(Pages::new(bulk, Arc::clone(&self.0.leases)))
+    }
+
+    fn spawn(&mut self) -> bool {
+        self.0.spawn.lock().unwrap().as_ref().is_some_and(|spawn| spawn())
     }
 
     fn init(&mut self, _: &Offer) -> Outcome<Wish> {

@@ -5,6 +5,7 @@ import io.github.ferrofuse.internal.Door;
 import io.github.ferrofuse.internal.Native;
 import io.github.ferrofuse.internal.OpenMounts;
 import io.github.ferrofuse.internal.PathStrings;
+import io.github.ferrofuse.internal.WorkerThreads;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
@@ -58,6 +60,7 @@ public final class FuseMount implements AutoCloseable {
   private final Path point;
   private final AtomicInteger running = new AtomicInteger();
   private final Set<Thread> workers = ConcurrentHashMap.newKeySet();
+  private final AtomicBoolean threadsAreShort = new AtomicBoolean();
   private final CountDownLatch ended = new CountDownLatch(1);
   private final LongConsumer atShutdown = this::unmountAtShutdown;
 
@@ -75,12 +78,14 @@ public final class FuseMount implements AutoCloseable {
   static FuseMount start(long mount, Door door, Path point, MountOptions options)
       throws IOException {
     FuseMount started = new FuseMount(mount, door, point, options);
+    WorkerThreads threads = new WorkerThreads(options.fsname(), started::work);
+    door.startsWorkersBy(() -> started.startAnotherWorker(threads));
     // The mounting thread counts as running, so that no worker ends the mount while others still
     // start.
     started.running.set(1);
     try {
       OpenMounts.add(started.atShutdown);
-      started.startWorkers(options);
+      started.startWorker(threads);
     } catch (IllegalStateException | OutOfMemoryError e) {
       throw new IOException("can't serve " + point + ": " + e.getMessage(), e);
     } finally {
@@ -89,24 +94,26 @@ public final class FuseMount implements AutoCloseable {
     return started;
   }
 
-  private void startWorkers(MountOptions options) {
-    ClassLoader loader = Thread.currentThread().getContextClassLoader();
-    for (int i = 0; i < options.threads(); i++) {
-      String name = "ferrofuse-" + options.fsname() + "-" + i;
-      Thread worker = new Thread(null, this::work, name, 0, false);
-      worker.setDaemon(true);
-      worker.setContextClassLoader(loader);
-      running.incrementAndGet();
-      try {
-        worker.start();
-      } catch (Throwable thrown) {
-        running.decrementAndGet();
-        if (i == 0) {
-          throw thrown;
-        }
-        LOG.warn("{}: served by {} threads instead of {}", point, i, options.threads(), thrown);
-        return;
+  private void startWorker(WorkerThreads threads) {
+    running.incrementAndGet();
+    try {
+      threads.start();
+    } catch (Throwable thrown) {
+      running.decrementAndGet();
+      throw thrown;
+    }
+  }
+
+  /** On a worker, which keeps the mount from ending meanwhile. */
+  private boolean startAnotherWorker(WorkerThreads threads) {
+    try {
+      startWorker(threads);
+      return true;
+    } catch (Throwable thrown) {
+      if (!threadsAreShort.getAndSet(true)) {
+        LOG.warn("{}: no more threads can be made, it is served by those it has", point, thrown);
       }
+      return false;
     }
   }
 

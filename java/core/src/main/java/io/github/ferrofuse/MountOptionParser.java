@@ -77,8 +77,13 @@ final class MountOptionParser {
     valued(
         "threads",
         "N",
-        "threads that serve (2 per CPU, 4 to 16)",
+        "threads that serve at most (2 per CPU, 4 to 16; 64 if they block)",
         (b, v) -> b.threads(number("threads", v)));
+    valued(
+        "max_idle_threads",
+        "N",
+        "idle threads that stay (as many as threads, at most 16)",
+        (b, v) -> b.maxIdleThreads(number("max_idle_threads", v)));
     flag("clone_fd", "a /dev/fuse descriptor per thread (default)", (b, v) -> b.cloneFd(true));
     flag("noclone_fd", "one descriptor for all threads", (b, v) -> b.cloneFd(false));
     valued("transport", "auto|dev", "how requests arrive (auto)", (b, v) -> transport(b, v));

@@ -167,11 +167,14 @@ public final class MountOptions {
     return set.maxBackground;
   }
 
-  /**
-   * {@return how many threads serve requests: by default two per CPU, at least 4 and at most 16}
-   */
+  /** {@return how many threads serve at most, or {@link #UNSET}} */
   public int threads() {
-    return set.threads != UNSET ? set.threads : defaultThreads();
+    return set.threads;
+  }
+
+  /** {@return how many threads stay when they are idle, or {@link #UNSET}} */
+  public int maxIdleThreads() {
+    return set.maxIdleThreads;
   }
 
   /**
@@ -255,10 +258,6 @@ public final class MountOptions {
     return set.slowNanos;
   }
 
-  private static int defaultThreads() {
-    return Math.min(16, Math.max(4, 2 * Runtime.getRuntime().availableProcessors()));
-  }
-
   /** Collects options; every setter answers the builder. Used by one thread. */
   public static final class Builder {
     private String fsname = "ferrofuse";
@@ -273,6 +272,7 @@ public final class MountOptions {
     private int maxWrite = UNSET;
     private int maxBackground = UNSET;
     private int threads = UNSET;
+    private int maxIdleThreads = UNSET;
     private long attrTimeoutNanos = Duration.ofSeconds(1).toNanos();
     private long entryTimeoutNanos = Duration.ofSeconds(1).toNanos();
     private long negativeTimeoutNanos;
@@ -304,6 +304,7 @@ public final class MountOptions {
       maxWrite = other.maxWrite;
       maxBackground = other.maxBackground;
       threads = other.threads;
+      maxIdleThreads = other.maxIdleThreads;
       attrTimeoutNanos = other.attrTimeoutNanos;
       entryTimeoutNanos = other.entryTimeoutNanos;
       negativeTimeoutNanos = other.negativeTimeoutNanos;
@@ -479,13 +480,28 @@ public final class MountOptions {
     }
 
     /**
-     * How many threads serve requests.
+     * How many threads serve requests at most. There are two at first, and one more whenever a
+     * request leaves none idle. If this is not set, that goes on up to two per CPU, at least 4 and
+     * at most 16, and beyond, up to 64, while all of them block for milliseconds.
      *
      * @param count 1 to 1024
      * @return this
      */
     public Builder threads(int count) {
       threads = within("threads", count, 1, MAX_THREADS);
+      return this;
+    }
+
+    /**
+     * How many threads stay when they are idle; those above end after some seconds in which they
+     * were not needed. Two always stay. If this is not set, as many stay as there are before
+     * threads block.
+     *
+     * @param count 1 to 1024
+     * @return this
+     */
+    public Builder maxIdleThreads(int count) {
+      maxIdleThreads = within("max_idle_threads", count, 1, MAX_THREADS);
       return this;
     }
 

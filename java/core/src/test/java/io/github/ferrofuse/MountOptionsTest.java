@@ -23,7 +23,6 @@ class MountOptionsTest {
     assertEquals(1_000_000_000L, options.attrTimeoutNanos());
     assertEquals(1_000_000_000L, options.entryTimeoutNanos());
     assertEquals(0, options.negativeTimeoutNanos());
-    assertTrue(options.threads() >= 4 && options.threads() <= 16, "threads " + options.threads());
     assertTrue(options.cloneFd());
     assertFalse(options.metrics());
     assertEquals(0, options.slowNanos());
@@ -33,6 +32,8 @@ class MountOptionsTest {
           options.maxRead(),
           options.maxWrite(),
           options.maxBackground(),
+          options.threads(),
+          options.maxIdleThreads(),
           options.umask(),
           options.uid(),
           options.gid()
@@ -46,7 +47,7 @@ class MountOptionsTest {
     MountOptions options =
         MountOptions.parse(
                 "ro,dev,suid,allow_other,default_permissions,fsname=src,subtype=typ",
-                "max_read=4096,max_write=1048576,max_background=65535,threads=7",
+                "max_read=4096,max_write=1048576,max_background=65535,threads=7,max_idle_threads=3",
                 "attr_timeout=0.5,entry_timeout=2,negative_timeout=0.000000001",
                 "direct_io,kernel_cache,writeback_cache,noclone_fd,transport=dev,auto_unmount",
                 "umask=0027,uid=1000,gid=4294967294,metrics,slow=0.25")
@@ -63,6 +64,7 @@ class MountOptionsTest {
     assertEquals(1048576, options.maxWrite());
     assertEquals(65535, options.maxBackground());
     assertEquals(7, options.threads());
+    assertEquals(3, options.maxIdleThreads());
     assertEquals(500_000_000, options.attrTimeoutNanos());
     assertEquals(2_000_000_000L, options.entryTimeoutNanos());
     assertEquals(1, options.negativeTimeoutNanos());

@@ -10,6 +10,7 @@ import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
 
 /**
  * One mounted file system as native code sees it: what all leases share, and the upcalls that need
@@ -26,6 +27,7 @@ public final class Door {
   private final Interrupts interrupts;
   private final PathStrings pathStrings;
   private final AtomicBoolean initialized = new AtomicBoolean();
+  private volatile BooleanSupplier workerStarter = () -> false;
   private volatile Throwable refusal;
 
   /**
@@ -75,6 +77,20 @@ public final class Door {
   /** {@return what {@link FileSystemBase#init} threw, null if it did not} */
   public Throwable refusal() {
     return refusal;
+  }
+
+  /**
+   * Sets how a thread is made that calls {@link Native#serve}; before the first one does.
+   *
+   * @param starter starts one and answers true, or answers false; throws nothing
+   */
+  public void startsWorkersBy(BooleanSupplier starter) {
+    workerStarter = starter;
+  }
+
+  /** Upcall: one more thread is wanted. Answers 1 if it was started, else 0. */
+  int spawn() {
+    return workerStarter.getAsBoolean() ? 1 : 0;
   }
 
   /** Upcall: the memory of one more lease. The only one that may throw: OutOfMemoryError. */

@@ -45,6 +45,8 @@ public final class Settings {
     settings.putIfSet("max_read", options.maxRead());
     settings.putIfSet("max_write", options.maxWrite());
     settings.putIfSet("max_background", options.maxBackground());
+    settings.putIfSet("threads", options.threads());
+    settings.putIfSet("max_idle_threads", options.maxIdleThreads());
     settings.putIfSet("uid", options.uid());
     settings.putIfSet("gid", options.gid());
     settings.putIfSet("umask", options.umask());
