@@ -55,29 +55,21 @@ impl<'a> PathHandler<'a> {
         self.paths.child(parent, name, out).map_err(missing)
     }
 
-    /// The path of a file, or a handle: the one that the request came with, or any if there is no path.
+    /// The path of a file, or a handle if there is no path: the one that the request came with, or any of a file that has
+    /// lost its names.
     fn way(&self, call: &mut LeaseCall<'_>, node: Key, handle: Option<Slot>) -> Outcome<Way<'a>> {
-        match self.paths.path(node, &mut call.memory.page().name) {
-            Ok(pin) => Ok(Way {
-                path: len(pin.len()),
-                slot: slot_or_none(handle),
-                _pin: Some(pin),
-                _borrowed: None,
-            }),
-            Err(NoPath::Nameless) => {
-                let borrowed = match handle {
-                    Some(_) => None,
-                    None => Some(self.paths.borrow(node).ok_or(Errno::ESTALE)?),
-                };
-                Ok(Way {
-                    path: NONE,
-                    slot: slot_or_none(handle.or(borrowed.as_ref().map(Borrowed::slot))),
-                    _pin: None,
-                    _borrowed: borrowed,
-                })
-            }
-            Err(no_path) => Err(stale(no_path)),
-        }
+        let (pin, borrowed) = match self.paths.path(node, &mut call.memory.page().name) {
+            Ok(pin) => (Some(pin), None),
+            Err(NoPath::Nameless | NoPath::TooLong) if handle.is_some() => (None, None),
+            Err(NoPath::Nameless) => (None, Some(self.paths.borrow(node).ok_or(Errno::ESTALE)?)),
+            Err(no_path) => return Err(stale(no_path)),
+        };
+        Ok(Way {
+            path: pin.as_ref().map_or(NONE, |pin| len(pin.len())),
+            slot: slot_or_none(handle.or(borrowed.as_ref().map(Borrowed::slot))),
+            _pin: pin,
+            _borrowed: borrowed,
+        })
     }
 
     /// An upcall that makes what `pin` names.
@@ -382,7 +374,7 @@ impl Handler for PathHandler<'_> {
         let pin = match self.paths.path(node, &mut call.memory.page().name) {
             Ok(pin) => Some(pin),
             // Any file of the file system will do.
-            Err(NoPath::Nameless) => None,
+            Err(NoPath::Nameless | NoPath::TooLong) => None,
             Err(no_path) => return Err(stale(no_path)),
         };
         let path = match &pin {
