@@ -164,9 +164,9 @@ impl<M: Memory> Session<M> {
             .map_err(|error| no_memory("waiting for", "work", "give more memory").caused_by(error))
     }
 
-    /// Asks for a thread if one is missing.
+    /// Asks for a thread if one is missing. Not at the end, when each would find the others gone and ask for the next.
     fn complete_crew<H: Handler<Memory = M>>(&self, handler: &mut H) {
-        if self.crew.wants_thread() {
+        if !self.is_over() && self.crew.wants_thread() {
             self.ask_for_thread(handler);
         }
     }

@@ -55,18 +55,19 @@ impl<'a> PathHandler<'a> {
         self.paths.child(parent, name, out).map_err(missing)
     }
 
-    /// The path of a file, or a handle if there is no path: the one that the request came with, or any of a file that has
-    /// lost its names.
+    /// The path of a file, and the handle that the request came with; or any handle that answers for its file itself if
+    /// there is no path, or one that is too long.
     fn way(&self, call: &mut LeaseCall<'_>, node: Key, handle: Option<Slot>) -> Outcome<Way<'a>> {
         let (pin, borrowed) = match self.paths.path(node, &mut call.memory.page().name) {
             Ok(pin) => (Some(pin), None),
-            Err(NoPath::Nameless | NoPath::TooLong) if handle.is_some() => (None, None),
-            Err(NoPath::Nameless) => (None, Some(self.paths.borrow(node).ok_or(Errno::ESTALE)?)),
+            Err(no_path @ (NoPath::Nameless | NoPath::TooLong)) => {
+                (None, Some(self.paths.borrow(node).ok_or_else(|| stale(no_path))?))
+            }
             Err(no_path) => return Err(stale(no_path)),
         };
         Ok(Way {
             path: pin.as_ref().map_or(NONE, |pin| len(pin.len())),
-            slot: slot_or_none(handle.or(borrowed.as_ref().map(Borrowed::slot))),
+            slot: slot_or_none(borrowed.as_ref().map(Borrowed::slot).or(handle)),
             _pin: pin,
             _borrowed: borrowed,
         })
@@ -295,9 +296,11 @@ impl Handler for PathHandler<'_> {
             ..Extra::default()
         };
         let args = (way.path, way.slot, int(arg.flags), int(slot.0));
-        self.java.upcall_with(call, extra, &ids().path.open, args)?;
+        let answers_itself = self.java.upcall_with(call, extra, &ids().path.open, args)? != 0;
         let opened = opened(call)?;
-        self.paths.opened(node, slot);
+        if answers_itself {
+            self.paths.opened(node, slot);
+        }
         Ok(opened)
     }
 
@@ -315,11 +318,13 @@ impl Handler for PathHandler<'_> {
             kills_privileges: arg.open_flags & abi::open::KILL_SUIDGID != 0,
         };
         let args = (len(pin.len()), int(arg.mode), int(arg.flags), int(slot.0));
-        self.java.upcall_with(call, extra, &ids().path.create, args)?;
+        let answers_itself = self.java.upcall_with(call, extra, &ids().path.create, args)? != 0;
         let opened = opened(call)?;
         let entry = call.memory.page().entry;
         let found = pin.found(&seen(&entry.attr));
-        self.paths.opened(found.key, slot);
+        if answers_itself {
+            self.paths.opened(found.key, slot);
+        }
         Ok((handed_out(entry, found), opened))
     }
 

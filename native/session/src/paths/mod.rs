@@ -307,7 +307,7 @@ impl Paths {
 
     // ---- handles of files that have lost their names
 
-    /// A file was opened as `slot`.
+    /// A file was opened as `slot`, through which it can be asked without a name.
     pub fn opened(&self, node: Key, slot: Slot) {
         let mut state = self.state.lock();
         if let Some(index) = state.tree.index(node) {

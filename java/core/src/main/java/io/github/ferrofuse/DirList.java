@@ -31,8 +31,8 @@ public interface DirList {
 
   /**
    * Adds an entry with all its attributes, which spares the kernel a {@link FuseFileSystem#getattr}
-   * for each if it wants them (ls -l). Not worth while if they are expensive: they are not always
-   * wanted.
+   * if it wants them (ls -l). They are used for entries that are read at once with the listing, not
+   * for later ones, where they could be out of date. Not worth while if they are expensive.
    *
    * @param name its name
    * @return takes the attributes, until the next entry is added; {@link AttrSink#mode} must be set

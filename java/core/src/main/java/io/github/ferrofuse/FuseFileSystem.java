@@ -21,7 +21,9 @@ import java.nio.ByteBuffer;
  *
  * <p><b>Files without a name.</b> A file that was removed while it was open has no path. Its reads
  * and writes go on through its {@link FileHandle}; whoever asks for its attributes is answered by
- * the handle, too, if that is an {@link OpenFile}, and gets {@code ESTALE} otherwise.
+ * the handle, too, if that is an {@link OpenFile}, and gets {@code ESTALE} otherwise. The page
+ * cache asks before it reads: without {@link OpenReply#directIo} such a file is readable only if
+ * its handle is an {@code OpenFile}.
  *
  * <p><b>Hard links.</b> Names whose attributes have the same {@link AttrSink#ino} and a link count
  * above 1 are one file for the kernel, with one cache, and so are those made by {@link #link}. A

@@ -78,13 +78,13 @@ public final class FuseMount implements AutoCloseable {
   static FuseMount start(long mount, Door door, Path point, MountOptions options)
       throws IOException {
     FuseMount started = new FuseMount(mount, door, point, options);
-    WorkerThreads threads = new WorkerThreads(options.fsname(), started::work);
-    door.startsWorkersBy(() -> started.startAnotherWorker(threads));
     // The mounting thread counts as running, so that no worker ends the mount while others still
     // start.
     started.running.set(1);
     try {
       OpenMounts.add(started.atShutdown);
+      WorkerThreads threads = new WorkerThreads(options.fsname(), started::work);
+      door.startsWorkersBy(() -> started.startAnotherWorker(threads));
       started.startWorker(threads);
     } catch (IllegalStateException | OutOfMemoryError e) {
       throw new IOException("can't serve " + point + ": " + e.getMessage(), e);

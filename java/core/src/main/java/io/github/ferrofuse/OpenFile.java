@@ -6,10 +6,12 @@ import java.nio.ByteBuffer;
 /**
  * An open file of a {@link FuseFileSystem} that can answer for the file itself, without its path.
  *
- * <p>It is asked instead of the file system when a request comes through the handle (fstat,
- * ftruncate, fchmod), and for any request about a file that has lost its last name while it was
- * open. These methods may run at the same time as any other of the handle, whatever its {@link
- * #concurrency}; only {@link #release} is always the last.
+ * <p>It is asked instead of the file system when the kernel names the handle in its request, as it
+ * does for ftruncate and when it looks at a file's size before it reads or appends (fstat and
+ * fchmod are about the file, and go by its path); and for any request about a file that has lost
+ * its last name while it was open, or whose path has become too long. These methods may run at the
+ * same time as any other of the handle, whatever its {@link #concurrency}; only {@link #release} is
+ * always the last.
  */
 public interface OpenFile extends FileHandle {
 

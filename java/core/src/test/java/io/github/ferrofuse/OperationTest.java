@@ -64,4 +64,27 @@ class OperationTest {
             Operation.FSYNCDIR));
     assertEquals(expected, new Both().operations());
   }
+
+  private static class ByPath implements FuseFileSystem {
+    @Override
+    public void getattr(Request request, String path, AttrSink out) {}
+
+    @Override
+    public void readdir(Request request, String path, DirList out) {}
+  }
+
+  @Test
+  void attributesByPathBringLookupAndListingBringsDirectories() {
+    assertEquals(
+        EnumSet.of(
+            Operation.GETATTR,
+            Operation.LOOKUP,
+            Operation.OPENDIR,
+            Operation.READDIR,
+            Operation.READDIRPLUS,
+            Operation.RELEASEDIR,
+            Operation.FSYNCDIR),
+        new ByPath().operations());
+    assertEquals(EnumSet.noneOf(Operation.class), Operation.overriddenBy(FuseFileSystem.class));
+  }
 }

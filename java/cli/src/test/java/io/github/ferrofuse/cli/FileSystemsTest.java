@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FileSystemFactory;
+import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,6 +25,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FileSystemsTest {
   /** What a user could bring. */
   public static class Good implements InodeFileSystem {}
+
+  /** Can be made, and is asked by path. */
+  public static class ByPath implements FuseFileSystem {}
 
   /** Has no constructor that takes nothing. */
   public static class NeedsArgument implements InodeFileSystem {
@@ -128,6 +132,7 @@ class FileSystemsTest {
   void aClassIsMadeByItsName() throws Failure {
     FileSystems found = FileSystems.find(List.of());
     assertInstanceOf(Good.class, found.create(Good.class.getName(), new HashMap<>()));
+    assertInstanceOf(ByPath.class, found.create(ByPath.class.getName(), new HashMap<>()));
   }
 
   @ParameterizedTest
@@ -155,7 +160,7 @@ class FileSystemsTest {
   void aClassThatIsNoFileSystemIsRefused() {
     assertEquals(
         "class java.lang.String is not a file system: it has to implement"
-            + " io.github.ferrofuse.InodeFileSystem",
+            + " io.github.ferrofuse.FuseFileSystem or io.github.ferrofuse.InodeFileSystem",
         refusal("java.lang.String"));
   }
 

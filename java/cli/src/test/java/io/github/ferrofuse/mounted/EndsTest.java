@@ -226,6 +226,7 @@ class EndsTest {
   }
 
   @Test
+  @Tag("root")
   void aMountThatIsForcedFromOutsideLeavesTheTreeThoughTheHandlerHangs() throws Exception {
     FuseMount mount = mounts.mount(hanging());
     try (Shell.Talk reader = readerInside(mount)) {
@@ -259,6 +260,7 @@ class EndsTest {
       "mount --make-rprivate / && umount -l \"$0\" && rmdir \"$0\"";
 
   @Test
+  @Tag("root")
   void aMountWhosePointWasRemovedElsewhereHasEnded() throws Exception {
     Path point = Files.createDirectory(temp.resolve("point"));
     FuseMount mount = Fuse.mount(hanging(), point, MountOptions.defaults());
@@ -270,6 +272,7 @@ class EndsTest {
   }
 
   @Test
+  @Tag("root")
   void aBusyMountWhosePointWasRemovedElsewhereCanBeAborted() throws Exception {
     Path point = Files.createDirectory(temp.resolve("point"));
     FuseMount mount = Fuse.mount(hanging(), point, MountOptions.defaults());
@@ -285,6 +288,7 @@ class EndsTest {
   }
 
   @Test
+  @Tag("root")
   void aMountWhoseUnderlyingFileSystemIsTakenAwayHasEnded() throws Exception {
     Path below = Files.createDirectory(temp.resolve("below"));
     Shell.succeed("mount", "-t", "tmpfs", "none", below.toString());

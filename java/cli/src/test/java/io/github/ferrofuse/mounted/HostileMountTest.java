@@ -119,6 +119,16 @@ class HostileMountTest {
     MountOptions options = MountOptions.builder().allowOther(true).build();
     assertThrows(Defect.class, () -> Fuse.mount(unchecked, directory, options));
     HostileRun.write("FileSystemBase.checksAccess", "throws", "Fuse.mount throws the same");
+    Plain uninterruptible =
+        new Plain() {
+          @Override
+          public boolean interruptsThreads() {
+            return fail();
+          }
+        };
+    assertThrows(
+        Defect.class, () -> Fuse.mount(uninterruptible, directory, MountOptions.defaults()));
+    HostileRun.write("FileSystemBase.interruptsThreads", "throws", "Fuse.mount throws the same");
   }
 
   private void refusedWith(

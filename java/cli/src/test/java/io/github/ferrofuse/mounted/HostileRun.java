@@ -17,11 +17,10 @@ import java.util.function.BooleanSupplier;
 
 /**
  * A mount of a {@link HostileFileSystem} over the memory file system, and a client that provokes
- * it. Writes what each case answered to {@code build/test-results/hostile.txt}.
+ * it. Writes what each case answered to {@code hostile.txt} among the test results.
  */
 final class HostileRun implements AutoCloseable {
-  private static final Path TABLE =
-      Path.of(System.getProperty("ferrofuse.root"), "java/cli/build/test-results/hostile.txt");
+  private static final Path TABLE = Path.of(System.getProperty("ferrofuse.results"), "hostile.txt");
   private static final AtomicBoolean BEGUN = new AtomicBoolean();
   private static final Path DROP_CACHES = Path.of("/proc/sys/vm/drop_caches");
   private static final Duration LATE = Duration.ofSeconds(20);

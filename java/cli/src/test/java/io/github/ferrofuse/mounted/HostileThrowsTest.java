@@ -28,6 +28,7 @@ class HostileThrowsTest {
           "FileSystemBase.init",
           "FileSystemBase.destroy",
           "FileSystemBase.checksAccess",
+          "FileSystemBase.interruptsThreads",
           "InodeFileSystem.root");
 
   /** Nobody waits for what these answer. */

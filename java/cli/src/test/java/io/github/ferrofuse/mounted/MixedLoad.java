@@ -1,12 +1,16 @@
 package io.github.ferrofuse.mounted;
 
+import io.github.ferrofuse.Accounts;
 import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.MountOptions;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** A program of its own: mounts, is used in every way there is, unmounts. */
@@ -63,32 +67,51 @@ for i in range(100):
 
   private MixedLoad() {}
 
-  /** Mounts on the two directories given, one after the other. */
+  /** Mounts on the two directories given, file systems of both kinds, one after the other. */
   public static void main(String[] directories) throws Exception {
     MountOptions options = MountOptions.builder().attrTimeout(Duration.ZERO).build();
-    try (FuseMount mount = Fuse.mount(Mounts.memory(), Path.of(directories[0]), options)) {
-      Shell.python(LOAD, mount.mountPoint());
-      try (Stream<Path> all = Files.walk(mount.mountPoint())) {
-        all.forEach(path -> {});
+    for (FileSystemBase memory : List.of(Mounts.memory(), new PathMemory())) {
+      try (FuseMount mount = Fuse.mount(memory, Path.of(directories[0]), options)) {
+        use(mount.mountPoint());
       }
-      System.gc();
-      Shell.python(LOAD.replace("{number}", "again-{number}"), mount.mountPoint());
     }
-    ScriptedFileSystem failing =
-        new ScriptedFileSystem()
-            .file(
-                "errno",
-                (flags, out) -> {
-                  throw Errno.EPERM.exception();
-                })
-            .file(
-                "defect",
-                (flags, out) -> {
-                  throw new IllegalStateException("a defect, for the test");
-                });
-    try (FuseMount mount = Fuse.mount(failing, Path.of(directories[1]), options)) {
-      Shell.python(ERRORS, mount.mountPoint());
+    for (FileSystemBase failing : List.of(failing(), new ByPath(failing()))) {
+      try (FuseMount mount = Fuse.mount(failing, Path.of(directories[1]), options)) {
+        Shell.python(ERRORS, mount.mountPoint());
+      }
     }
+    askForAccounts();
     System.out.println(DONE);
+  }
+
+  private static void use(Path root) throws Exception {
+    Shell.python(LOAD, root);
+    try (Stream<Path> all = Files.walk(root)) {
+      all.forEach(path -> {});
+    }
+    System.gc();
+    Shell.python(LOAD.replace("{number}", "again-{number}"), root);
+  }
+
+  private static ScriptedFileSystem failing() {
+    return new ScriptedFileSystem()
+        .file(
+            "errno",
+            (flags, out) -> {
+              throw Errno.EPERM.exception();
+            })
+        .file(
+            "defect",
+            (flags, out) -> {
+              throw new IllegalStateException("a defect, for the test");
+            });
+  }
+
+  private static void askForAccounts() throws IOException {
+    Accounts accounts = new Accounts(1, Duration.ZERO);
+    for (int id = 0; id < 100; id++) {
+      accounts.userId(accounts.userName(id).orElse("nobody of " + id));
+      accounts.groupId(accounts.groupName(id).orElse("nobody of " + id));
+    }
   }
 }

@@ -261,7 +261,10 @@ final class PathUpcalls extends Upcalls {
 
   // ---- files and directories ----
 
-  /** {@code from} is an open handle of a file without a name, -1 for one with a path. */
+  /**
+   * {@code from} is an open handle of a file without a name, -1 for one with a path. Answers 1 if
+   * the new handle can answer for its file itself.
+   */
   int open(int path, int from, int flags, int slot) {
     begin();
     try {
@@ -270,12 +273,14 @@ final class PathUpcalls extends Upcalls {
           file != null
               ? file.reopen(request, flags, opened.reset())
               : fs.open(request, path(path), flags, opened.reset());
-      return keepOrRelease(slot, handle);
+      keepOrRelease(slot, handle);
+      return answersItself(handle);
     } catch (Throwable thrown) {
       return failed(fs, thrown);
     }
   }
 
+  /** Answers as {@link #open}. */
   int create(int path, int mode, int flags, int slot) {
     begin();
     try {
@@ -288,7 +293,8 @@ final class PathUpcalls extends Upcalls {
         } else {
           answerEntry(file);
         }
-        return keep(slot, handle);
+        keep(slot, handle);
+        return answersItself(handle);
       } catch (Throwable thrown) {
         releaseQuietly(handle);
         throw thrown;
@@ -298,9 +304,13 @@ final class PathUpcalls extends Upcalls {
     }
   }
 
-  private int keepOrRelease(int slot, FileHandle handle) {
+  private static int answersItself(FileHandle handle) {
+    return handle instanceof OpenFile ? 1 : 0;
+  }
+
+  private void keepOrRelease(int slot, FileHandle handle) {
     try {
-      return keep(slot, handle);
+      keep(slot, handle);
     } catch (Throwable thrown) {
       releaseQuietly(handle);
       throw thrown;
