@@ -35,11 +35,12 @@ impl Growth {
     /// processors, and up to 64 for a file system that blocks.
     pub fn new(threads: Option<usize>, max_idle: Option<usize>) -> Self {
         let instant = threads.unwrap_or_else(for_processors).max(1);
+        let max_idle = max_idle.unwrap_or(instant);
         Self {
-            least: LEAST.min(instant),
+            least: LEAST.min(instant).min(max_idle.max(1)),
             instant,
             most: threads.unwrap_or(MOST).max(instant),
-            max_idle: max_idle.unwrap_or(instant),
+            max_idle,
             patience: Duration::from_millis(5),
             window: Duration::from_secs(5),
         }
