@@ -70,6 +70,10 @@ pub struct Threads {
     pub started: u64,
 }
 
+/// There is nobody else to serve.
+#[derive(Debug)]
+pub(crate) struct Alone;
+
 /// What a thread in the crew is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -206,6 +210,16 @@ impl Crew {
         }
     }
 
+    /// The reserve hears calls from now on; what was called before is looked at anew.
+    fn listen(&self, waker: &Waker) {
+        waker.forget_call();
+        self.idle.called.store(false, Ordering::SeqCst);
+        // The last idle one may have gone to work before that, and have seen the old call still made.
+        if self.idle.sleeping.load(Ordering::SeqCst) == 0 {
+            self.call_reserve(waker);
+        }
+    }
+
     /// A worker has nothing to do; until [`Crew::wakes`] it counts as asleep.
     pub(crate) fn sleeps(&self) {
         self.idle.sleeping.fetch_add(1, Ordering::SeqCst);
@@ -229,7 +243,6 @@ impl Crew {
             return Rest::Sleep(None);
         }
         if self.is_surplus(growth, sleeping) {
-            self.idle.sleeping.fetch_sub(1, Ordering::SeqCst);
             return Rest::Leave;
         }
         Rest::Sleep(Some(growth.window))
@@ -245,7 +258,17 @@ impl Crew {
             state.window_began = now;
             state.surplus = fewest.saturating_sub(growth.max_idle);
         }
-        let leaves = state.surplus > 0 && state.workers > growth.least;
+        // Whoever leaves must not be the last asleep: the busy ones took their requests relying on a sleeper.
+        let keep = growth.max_idle.max(1);
+        let leaves = state.surplus > 0
+            && state.workers > growth.least
+            && self
+                .idle
+                .sleeping
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |sleeping| {
+                    (sleeping > keep).then(|| sleeping - 1)
+                })
+                .is_ok();
         if leaves {
             state.surplus -= 1;
             self.set_workers(&mut state, |workers| workers - 1);
@@ -335,10 +358,40 @@ impl Place<'_> {
         }
         state.reserve = true;
         self.role = Role::Reserve;
-        // A call that nobody was there to hear is about a load that is over.
-        waker.forget_call();
-        crew.idle.called.store(false, Ordering::SeqCst);
+        drop(state);
+        crew.listen(waker);
         Some(self)
+    }
+
+    /// What becomes of a thread that can't work: the reserve, which tries again after a while.
+    ///
+    /// # Errors
+    /// It was the only worker.
+    pub(crate) fn fall_back(mut self, waker: &Waker) -> Result<Option<Self>, Alone> {
+        let crew = self.crew;
+        {
+            let mut state = crew.state.lock();
+            if crew.growth.is_none() || state.workers <= 1 {
+                return Err(Alone);
+            }
+            if state.reserve || state.asked {
+                return Ok(None);
+            }
+            crew.set_workers(&mut state, |workers| workers - 1);
+            state.reserve = true;
+            self.role = Role::Reserve;
+        }
+        let retry_at = Instant::now() + THREAD_RETRY;
+        while let Some(left) = retry_at
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+        {
+            if matches!(waker.stand_by(Some(left)), Ok(Call::Stop) | Err(_)) {
+                return Ok(None);
+            }
+        }
+        crew.listen(waker);
+        Ok(Some(self))
     }
 }
 

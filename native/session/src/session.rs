@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::arena::Region;
 use crate::config::Config;
-use crate::crew::{Crew, Place, Role, Threads};
+use crate::crew::{Alone, Crew, Place, Role, Threads};
 use crate::dispatch;
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Gate, Pass};
@@ -143,11 +143,20 @@ impl<M: Memory> Session<M> {
             if at.role() == Role::Reserve && !self.stand_by(&mut at)? {
                 return Ok(());
             }
-            self.complete_crew(handler);
             let Some(device) = self.device() else { return Ok(()) };
-            place = match Worker::new(self, handler, device)?.run()? {
-                Left::Over => None,
-                Left::Surplus => at.step_down(&self.waker),
+            place = match Worker::new(self, handler, device) {
+                Ok(worker) => match worker.run()? {
+                    Left::Over => None,
+                    Left::Surplus => at.step_down(&self.waker),
+                },
+                Err(error) => {
+                    self.log
+                        .line(Level::Warn, "one worker less", 0, format_args!("{error}"));
+                    match at.fall_back(&self.waker) {
+                        Ok(place) => place,
+                        Err(Alone) => return Err(error),
+                    }
+                }
             };
         }
         Ok(())
@@ -165,7 +174,7 @@ impl<M: Memory> Session<M> {
     }
 
     /// Asks for a thread if one is missing. Not at the end, when each would find the others gone and ask for the next.
-    fn complete_crew<H: Handler<Memory = M>>(&self, handler: &mut H) {
+    pub(crate) fn complete_crew<H: Handler<Memory = M>>(&self, handler: &mut H) {
         if !self.is_over() && self.crew.wants_thread() {
             self.ask_for_thread(handler);
         }

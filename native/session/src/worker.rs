@@ -89,6 +89,7 @@ impl<'s, H: Handler> Worker<'s, H> {
     }
 
     pub(crate) fn run(mut self) -> Result<Left, Error> {
+        self.session.complete_crew(self.handler);
         loop {
             if let Some((lease, pass)) = self.session.take_ready() {
                 self.takes();

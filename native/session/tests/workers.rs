@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -202,5 +203,51 @@ fn a_session_without_more_threads_goes_on_with_those_it_has_and_asks_again() {
         burst(&mut running, 1);
     }
     burst(&mut running, 4);
+    running.stop();
+}
+
+#[test]
+fn a_worker_without_memory_tries_again_and_no_others_are_made_for_it() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(growth(4, 4, 4));
+    while running.session.threads().started < 3 || running.flat.leases.load(Ordering::SeqCst) < 2 {
+        thread::yield_now();
+    }
+    let most = running.flat.max_leases.swap(2, Ordering::SeqCst);
+    let node = running.lookup("free");
+    let fh = running.open(node);
+    for _ in 0..2 {
+        running.send_read(node, fh, HELD, 1);
+    }
+    running.flat.wait(|book| book.inside == 2);
+    let free = running
+        .kernel
+        .send(Opcode::Getattr, ROOT, &[bytes_of(&GetattrIn::default())]);
+    while !running
+        .log
+        .lock()
+        .unwrap()
+        .iter()
+        .any(|(_, line)| line.starts_with("one worker less"))
+    {
+        thread::yield_now();
+    }
+    running.flat.max_leases.store(most, Ordering::SeqCst);
+    assert_eq!(
+        running.kernel.receive().unique,
+        free,
+        "served though both others are stuck"
+    );
+    assert!(
+        running.session.threads().started <= 4,
+        "{:?}",
+        running.session.threads()
+    );
+    running.flat.change(|book| book.held = None);
+    for _ in 0..2 {
+        assert_eq!(running.kernel.receive().errno, 0);
+    }
+    running.send_release(node, fh);
+    assert_eq!(running.kernel.receive().errno, 0);
     running.stop();
 }

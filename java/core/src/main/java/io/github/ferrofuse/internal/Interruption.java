@@ -89,10 +89,14 @@ final class Interruption {
     return interrupted == unique && unique != 0;
   }
 
-  /** Interrupts the request, which is served here or has just ended. */
+  /** Interrupts the request, if it is still served here. */
   void interrupt(long unique) {
     Runnable due;
     synchronized (this) {
+      if (current != unique) {
+        // It has ended, and the next one may have been interrupted already.
+        return;
+      }
       interrupted = unique;
       if (armedFor != unique) {
         return;
