@@ -190,6 +190,12 @@ impl Tree {
         self.nodes.len() - self.free.len()
     }
 
+    /// Names and inode numbers that lead to nodes.
+    #[cfg(test)]
+    pub(super) fn ways(&self) -> usize {
+        self.names.len() + self.by_number.len()
+    }
+
     // ---- names
 
     fn hash(&self, parent: Index, name: &[u8]) -> u64 {

@@ -43,6 +43,46 @@ final class HostileClient implements AutoCloseable {
           Map.entry("DirHandle.fsync", "os.fsync(dirfd)"),
           Map.entry("DirHandle.release", "os.close(os.open(p('dir'), os.O_DIRECTORY))"));
 
+  /** The same for a path-based file system. */
+  static final Map<String, String> PATH_PROVOCATIONS =
+      Map.ofEntries(
+          Map.entry("FuseFileSystem.getattr", "os.stat(p('file'))"),
+          Map.entry("FuseFileSystem.setattr", "os.chmod(p('file'), 0o600)"),
+          Map.entry("FuseFileSystem.readlink", "os.readlink(p('link'))"),
+          Map.entry("FuseFileSystem.symlink", "os.symlink('target', p('new'))"),
+          Map.entry("FuseFileSystem.mknod", "os.mkfifo(p('new'))"),
+          Map.entry("FuseFileSystem.mkdir", "os.mkdir(p('new'))"),
+          Map.entry("FuseFileSystem.unlink", "os.unlink(p('victim'))"),
+          Map.entry("FuseFileSystem.rmdir", "os.rmdir(p('victims'))"),
+          Map.entry("FuseFileSystem.rename", "os.rename(p('victim'), p('new'))"),
+          Map.entry("FuseFileSystem.link", "os.link(p('file'), p('new'))"),
+          Map.entry("FuseFileSystem.open", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry(
+              "FuseFileSystem.create",
+              "os.close(os.open(p('new'), os.O_RDWR | os.O_CREAT | os.O_EXCL))"),
+          Map.entry("FuseFileSystem.readdir", "os.listdir(p('dir'))"),
+          Map.entry("FuseFileSystem.opendir", "os.close(os.open(p('dir'), os.O_DIRECTORY))"),
+          Map.entry("FuseFileSystem.statfs", "os.statvfs(p(''))"),
+          Map.entry("FuseFileSystem.setxattr", "os.setxattr(p('file'), 'user.new', b'v')"),
+          Map.entry("FuseFileSystem.getxattr", "os.getxattr(p('file'), 'user.x')"),
+          Map.entry("FuseFileSystem.listxattr", "os.listxattr(p('file'))"),
+          Map.entry("FuseFileSystem.removexattr", "os.removexattr(p('file'), 'user.x')"),
+          Map.entry("FuseFileSystem.access", "os.chdir(p('dir'))"),
+          Map.entry("OpenFile.concurrency", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry("OpenFile.read", "os.pread(fd, 100, 0)"),
+          Map.entry("OpenFile.write", "os.pwrite(fd, b'data', 0)"),
+          Map.entry("OpenFile.flush", "os.close(os.dup(fd))"),
+          Map.entry("OpenFile.fsync", "os.fsync(fd)"),
+          Map.entry("OpenFile.fallocate", "os.posix_fallocate(fd, 0, 100)"),
+          Map.entry("OpenFile.release", "os.close(os.open(p('file'), os.O_RDWR))"),
+          Map.entry("OpenFile.getattr", "nameless(os.fstat)"),
+          Map.entry("OpenFile.setattr", "os.ftruncate(fd, 2)"),
+          Map.entry("OpenFile.reopen", "nameless(reopen)"),
+          Map.entry("OpenFile.setxattr", "nameless(lambda f: os.setxattr(f, 'user.x', b'v'))"),
+          Map.entry("OpenFile.getxattr", "nameless(lambda f: os.getxattr(f, 'user.x'))"),
+          Map.entry("OpenFile.listxattr", "nameless(os.listxattr)"),
+          Map.entry("OpenFile.removexattr", "nameless(lambda f: os.removexattr(f, 'user.x'))"));
+
   private static final String PROGRAM =
       """
       import errno, os, sys
@@ -61,7 +101,8 @@ final class HostileClient implements AutoCloseable {
           os.makedirs(p('victims'), exist_ok=True)
           if not os.path.lexists(p('link')):
               os.symlink('target', p('link'))
-          os.setxattr(p('file'), 'user.x', b'value')
+          for name in ('file', 'victim'):
+              os.setxattr(p(name), 'user.x', b'value')
           fd = os.open(p('file'), os.O_RDWR)
           dirfd = os.open(p('dir'), os.O_DIRECTORY)
       def clean():
@@ -77,6 +118,15 @@ final class HostileClient implements AutoCloseable {
           assert sorted(os.listdir(p('dir'))) == ['a', 'b']
           assert os.readlink(p('link')) == 'target'
           os.statvfs(root)
+      def nameless(use):
+          lost = os.open(p('victim'), os.O_RDWR)
+          try:
+              os.unlink(p('victim'))
+              return use(lost)
+          finally:
+              os.close(lost)
+      def reopen(lost):
+          os.close(os.open(f'/proc/self/fd/{lost}', os.O_RDWR))
       def statfs_fails(times):
           for i in range(times):
               try:
@@ -94,6 +144,11 @@ final class HostileClient implements AutoCloseable {
       """;
 
   private final Shell.Talk talk;
+
+  /** What makes the kernel call a method of either form. */
+  static String provocation(String method) {
+    return PATH_PROVOCATIONS.getOrDefault(method, PROVOCATIONS.get(method));
+  }
 
   HostileClient(Path root) throws IOException {
     talk = Shell.talk(PROGRAM, root);

@@ -4,8 +4,11 @@ import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.EntrySink;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileSystemBase;
+import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.OpenFile;
 import io.github.ferrofuse.Operation;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
@@ -24,9 +27,11 @@ import java.util.concurrent.atomic.AtomicInteger;
  * threads.
  */
 final class HostileFileSystem {
-  /** What can be armed; another API of file systems is one more line here. */
-  private static final List<Class<?>> INTERFACES =
+  /** What can be armed, by the file system's form. */
+  private static final List<Class<?>> BY_INODE =
       List.of(InodeFileSystem.class, FileHandle.class, DirHandle.class);
+
+  private static final List<Class<?>> BY_PATH = List.of(FuseFileSystem.class, OpenFile.class);
 
   /** What a method does instead of what it should. */
   interface Misdeed {
@@ -46,7 +51,7 @@ final class HostileFileSystem {
 
   private record Armed(String method, Misdeed misdeed) {}
 
-  private final InodeFileSystem fileSystem;
+  private final FileSystemBase fileSystem;
 
   /** Entries that misdeeds handed out, by node. */
   private final Map<Long, Long> invented = new ConcurrentHashMap<>();
@@ -59,8 +64,12 @@ final class HostileFileSystem {
     fileSystem = wrap(InodeFileSystem.class, behaved);
   }
 
-  /** The one to mount. */
-  InodeFileSystem fileSystem() {
+  HostileFileSystem(FuseFileSystem behaved) {
+    fileSystem = wrap(FuseFileSystem.class, behaved);
+  }
+
+  /** The one to mount: of the form that it was made of. */
+  FileSystemBase fileSystem() {
     return fileSystem;
   }
 
@@ -92,8 +101,17 @@ final class HostileFileSystem {
 
   /** Every method that the engine may call, such as "FileHandle.read". */
   static List<String> methods() {
+    return methods(BY_INODE);
+  }
+
+  /** Every method of a path-based file system and its open files, such as "OpenFile.read". */
+  static List<String> pathMethods() {
+    return methods(BY_PATH);
+  }
+
+  private static List<String> methods(List<Class<?>> types) {
     List<String> names = new ArrayList<>();
-    for (Class<?> type : INTERFACES) {
+    for (Class<?> type : types) {
       for (Method method : type.getMethods()) {
         if (!Modifier.isStatic(method.getModifiers())) {
           names.add(name(type, method));
@@ -113,20 +131,25 @@ final class HostileFileSystem {
         Proxy.newProxyInstance(
             type.getClassLoader(),
             new Class<?>[] {type},
-            (proxy, method, arguments) -> call(type, behaved, method, arguments)));
+            (proxy, method, arguments) -> call(type, proxy, behaved, method, arguments)));
   }
 
-  private Object call(Class<?> type, Object behaved, Method method, Object[] arguments)
+  private Object call(
+      Class<?> type, Object proxy, Object behaved, Method method, Object[] arguments)
       throws Throwable {
     String name = name(type, method);
-    boolean isHandle = type != InodeFileSystem.class;
+    boolean isHandle = !FileSystemBase.class.isAssignableFrom(type);
     if (isHandle && method.getName().equals("release")) {
       openHandles.decrementAndGet();
     }
     if (name.equals("InodeFileSystem.forget")) {
       arguments[1] = (Long) arguments[1] - takeBack((Long) arguments[0], (Long) arguments[1]);
     }
-    Real real = () -> behave(name, behaved, method, arguments);
+    Real real =
+        name.equals("FuseFileSystem.opendir")
+            // What the engine makes of readdir, which is to misbehave.
+            ? () -> InvocationHandler.invokeDefault(proxy, method, arguments)
+            : () -> behave(name, behaved, method, arguments);
     Armed now = armed;
     Object result;
     if (now.method.equals(name)) {
@@ -134,6 +157,13 @@ final class HostileFileSystem {
       result = commit(now.misdeed, real, arguments);
     } else {
       result = real.call();
+    }
+    if (type == FuseFileSystem.class && result instanceof DirHandle) {
+      return result;
+    }
+    if (result instanceof OpenFile) {
+      openHandles.incrementAndGet();
+      return wrap(OpenFile.class, (OpenFile) result);
     }
     if (result instanceof FileHandle) {
       openHandles.incrementAndGet();
@@ -200,7 +230,7 @@ final class HostileFileSystem {
       throws Throwable {
     return switch (name) {
       case "FileSystemBase.operations" -> EnumSet.allOf(Operation.class);
-      case "InodeFileSystem.access" -> null;
+      case "InodeFileSystem.access", "FuseFileSystem.access" -> null;
       case "InodeFileSystem.forget" ->
           (Long) arguments[1] > 0 ? invoke(behaved, method, arguments) : null;
       default -> invoke(behaved, method, arguments);

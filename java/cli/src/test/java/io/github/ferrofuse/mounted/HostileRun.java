@@ -3,7 +3,9 @@ package io.github.ferrofuse.mounted;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FuseMount;
+import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -31,15 +33,28 @@ final class HostileRun implements AutoCloseable {
   private final HostileClient client;
 
   HostileRun(Mounts mounts) throws IOException {
-    hostile = new HostileFileSystem(Mounts.memory());
-    ledger = new LookupLedger(hostile.fileSystem());
+    this(mounts, false);
+  }
+
+  /** Mounts the inode-based or the path-based form of memory. */
+  HostileRun(Mounts mounts, boolean byPath) throws IOException {
+    FileSystemBase mounted;
+    if (byPath) {
+      ledger = new LookupLedger(Mounts.memory());
+      hostile = new HostileFileSystem(new ByPath(ledger.fileSystem()));
+      mounted = hostile.fileSystem();
+    } else {
+      hostile = new HostileFileSystem(Mounts.memory());
+      ledger = new LookupLedger((InodeFileSystem) hostile.fileSystem());
+      mounted = ledger.fileSystem();
+    }
     MountOptions options =
         MountOptions.builder()
             .attrTimeout(Duration.ZERO)
             .entryTimeout(Duration.ZERO)
             .threads(4)
             .build();
-    mount = mounts.mount(ledger.fileSystem(), options);
+    mount = mounts.mount(mounted, options);
     client = new HostileClient(mount.mountPoint());
   }
 
@@ -57,7 +72,7 @@ final class HostileRun implements AutoCloseable {
 
   /** Has a method misbehave once provoked; answers what the client got. */
   String provoke(String method, String what, HostileFileSystem.Misdeed misdeed) {
-    return provoke(method, what, misdeed, HostileClient.PROVOCATIONS.get(method));
+    return provoke(method, what, misdeed, HostileClient.provocation(method));
   }
 
   /** Has a method misbehave while the client does something; answers what the client got. */
@@ -85,7 +100,7 @@ final class HostileRun implements AutoCloseable {
   String provokeLast(String method, String what, HostileFileSystem.Misdeed misdeed)
       throws IOException {
     hostile.arm(method, misdeed);
-    String answer = client.ask(HostileClient.PROVOCATIONS.get(method));
+    String answer = client.ask(HostileClient.provocation(method));
     write(method, what, answer);
     return answer;
   }

@@ -33,7 +33,8 @@ class HostileThrowsTest {
 
   /** Nobody waits for what these answer. */
   private static final Set<String> UNHEARD =
-      Set.of("InodeFileSystem.forget", "FileHandle.release", "DirHandle.release");
+      Set.of(
+          "InodeFileSystem.forget", "FileHandle.release", "DirHandle.release", "OpenFile.release");
 
   @RegisterExtension final Mounts mounts = new Mounts();
 
@@ -60,14 +61,27 @@ class HostileThrowsTest {
 
   @Test
   void everyMethodFailsAlone() throws Exception {
-    Set<String> known = new TreeSet<>(HostileClient.PROVOCATIONS.keySet());
-    known.addAll(ONCE_PER_MOUNT);
-    assertEquals(
-        new TreeSet<>(HostileFileSystem.methods()), known, "a method without a provocation");
+    failAlone(
+        new HostileRun(mounts), HostileFileSystem.methods(), HostileClient.PROVOCATIONS.keySet());
+  }
+
+  @Test
+  void everyMethodOfAPathBasedFileSystemFailsAlone() throws Exception {
+    failAlone(
+        new HostileRun(mounts, true),
+        HostileFileSystem.pathMethods(),
+        HostileClient.PATH_PROVOCATIONS.keySet());
+  }
+
+  private static void failAlone(HostileRun started, List<String> methods, Set<String> provoked)
+      throws Exception {
+    Set<String> unknown = new TreeSet<>(methods);
+    unknown.removeAll(ONCE_PER_MOUNT);
+    assertEquals(unknown, new TreeSet<>(provoked), "a method without a provocation");
 
     List<String> wrong = new ArrayList<>();
-    try (HostileRun run = new HostileRun(mounts)) {
-      for (String method : new TreeSet<>(HostileClient.PROVOCATIONS.keySet())) {
+    try (HostileRun run = started) {
+      for (String method : new TreeSet<>(provoked)) {
         failures()
             .forEach(
                 (failure, misdeed) -> {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
 
+import io.github.ferrofuse.AttrSink;
 import io.github.ferrofuse.DirSink;
 import io.github.ferrofuse.EntrySink;
 import io.github.ferrofuse.FileType;
@@ -22,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -43,9 +45,18 @@ class HostileUseTest {
 
   @Test
   void whatIsKeptAndUsedByAnotherThreadHarmsNoMemoryAndStopsWithIt() throws Exception {
+    keepAndAbuse(new HostileRun(mounts), HostileClient.PROVOCATIONS.keySet());
+  }
+
+  @Test
+  void whatAPathBasedFileSystemKeepsHarmsNoMemoryEither() throws Exception {
+    keepAndAbuse(new HostileRun(mounts, true), HostileClient.PATH_PROVOCATIONS.keySet());
+  }
+
+  private void keepAndAbuse(HostileRun started, Set<String> methods) throws Exception {
     Queue<Object> kept = new ConcurrentLinkedQueue<>();
-    try (HostileRun run = new HostileRun(mounts)) {
-      for (String method : HostileClient.PROVOCATIONS.keySet()) {
+    try (HostileRun run = started) {
+      for (String method : methods) {
         run.provoke(
             method,
             "keeps its arguments",
@@ -94,6 +105,8 @@ class HostileUseTest {
         }
       } else if (argument instanceof EntrySink) {
         ((EntrySink) argument).node(1).generation(-1).attr().mode(-1).nlink(-1);
+      } else if (argument instanceof AttrSink) {
+        ((AttrSink) argument).mode(-1).size(-1).ino(-1).nlink(-1);
       } else if (argument instanceof DirSink) {
         ((DirSink) argument).add(Name.of("x".repeat(1000)), 7, FileType.SOCKET, 1);
       } else if (argument instanceof Request) {

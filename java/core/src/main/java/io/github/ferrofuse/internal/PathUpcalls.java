@@ -290,10 +290,10 @@ final class PathUpcalls extends Upcalls {
         if (handle instanceof OpenFile) {
           ((OpenFile) handle).getattr(request, entry.reset().attr());
           entry.finishUnnumbered();
-        } else {
+        } else if (handle != null) {
           answerEntry(file);
         }
-        keep(slot, handle);
+        keep(slot, handle); // refuses null
         return answersItself(handle);
       } catch (Throwable thrown) {
         releaseQuietly(handle);
