@@ -52,6 +52,17 @@ class InterruptionTest {
   }
 
   @Test
+  void anInterruptOfARequestThatHasEndedLeavesTheNextOnesAlone() {
+    Interruption lease = mount(false).newInterruption();
+    lease.begin(10);
+    lease.begin(11);
+    lease.interrupt(11);
+    lease.interrupt(10);
+    assertTrue(lease.isOf(11));
+    assertFalse(lease.isOf(10));
+  }
+
+  @Test
   void anInterruptThatComesBeforeItsRequestIsRemembered() {
     Interrupts mount = mount(false);
     Interruption lease = mount.newInterruption();
