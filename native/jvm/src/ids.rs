@@ -127,7 +127,7 @@ ids! {
         rename: (i32, i32, i32),
         link: (i32, i32),
         statfs: (i32,),
-        access: (i32, i32, i32),
+        access: (i32, i32),
         setxattr: (i32, i32, i32, i32, i32, i32),
         getxattr: (i32, i32, i32, i32),
         listxattr: (i32, i32, i32),

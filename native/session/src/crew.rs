@@ -319,7 +319,7 @@ impl Place<'_> {
             let now = finished();
             let needed = self.is_still_needed();
             let at_once = self.crew.threads().workers < growth.instant;
-            if at_once || needed && progress == Some(now) {
+            if needed && (at_once || progress == Some(now)) {
                 self.promote();
                 return Ok(true);
             }

@@ -194,9 +194,6 @@ impl<'s, H: Handler> Worker<'s, H> {
                 Verdict::Done(pass) => {
                     self.finished(lease);
                     next = pass.and_then(|pass| self.leave(pass));
-                    if let Some(watch) = &mut self.watch {
-                        watch.report();
-                    }
                 }
                 Verdict::Wait(fh, access) if self.has_spare() => next = self.park(fh, access, lease),
                 Verdict::Wait(_, access) if self.gives_up(access, &lease) => {
@@ -221,6 +218,14 @@ impl<'s, H: Handler> Worker<'s, H> {
                     self.finished(lease);
                 }
             }
+        }
+        self.report();
+    }
+
+    /// Tells of a slow request that is over. Its handle was given back, so that nobody waits for the log.
+    fn report(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.report();
         }
     }
 
@@ -257,6 +262,7 @@ impl<'s, H: Handler> Worker<'s, H> {
     }
 
     fn finished(&mut self, mut lease: Lease<H::Memory>) {
+        self.report();
         if let Some(watch) = &mut self.watch {
             lease.ended(watch);
         }

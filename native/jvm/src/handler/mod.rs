@@ -247,10 +247,6 @@ macro_rules! handle_operations {
             self.java.spawn()
         }
 
-        fn interrupt(&mut self, unique: u64) {
-            self.java.interrupt(unique);
-        }
-
         fn read(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
             self.java.read(call, slot, arg)
         }

@@ -24,6 +24,10 @@ impl<'a> NodeHandler<'a> {
 impl Handler for NodeHandler<'_> {
     handle_operations!();
 
+    fn interrupt(&mut self, unique: u64) {
+        self.java.interrupt(unique);
+    }
+
     fn lookup(&mut self, call: &mut LeaseCall<'_>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {
         let name = call.memory.put_name(name.as_bytes())?;
         let found = self.java.upcall(call, &ids().node.lookup, (long(parent.0), name))?;

@@ -43,7 +43,9 @@ impl<'a> PathHandler<'a> {
 
     /// The path of a file that needs one.
     fn path(&self, call: &mut LeaseCall<'_>, node: Key) -> Outcome<Pin<'a>> {
-        self.paths.path(node, &mut call.memory.page().name).map_err(stale)
+        self.paths
+            .path(call.unique, node, &mut call.memory.page().name)
+            .map_err(stale)
     }
 
     /// The path of a name in a directory.
@@ -52,13 +54,13 @@ impl<'a> PathHandler<'a> {
         'a: 'n,
     {
         let out = &mut call.memory.page().name;
-        self.paths.child(parent, name, out).map_err(missing)
+        self.paths.child(call.unique, parent, name, out).map_err(missing)
     }
 
     /// The path of a file, and the handle that the request came with; or any handle that answers for its file itself if
     /// there is no path, or one that is too long.
     fn way(&self, call: &mut LeaseCall<'_>, node: Key, handle: Option<Slot>) -> Outcome<Way<'a>> {
-        let (pin, borrowed) = match self.paths.path(node, &mut call.memory.page().name) {
+        let (pin, borrowed) = match self.paths.path(call.unique, node, &mut call.memory.page().name) {
             Ok(pin) => (Some(pin), None),
             Err(no_path @ (NoPath::Nameless | NoPath::TooLong)) => {
                 (None, Some(self.paths.borrow(node).ok_or_else(|| stale(no_path))?))
@@ -95,7 +97,7 @@ impl<'a> PathHandler<'a> {
         method: &IntMethod<PathUpcalls, (i32,)>,
     ) -> Outcome<()> {
         let out = &mut call.memory.page().name;
-        let owned = self.paths.removal(parent, name, out).map_err(missing)?;
+        let owned = self.paths.removal(call.unique, parent, name, out).map_err(missing)?;
         self.java.upcall(call, method, (len(owned.len()),))?;
         owned.done();
         Ok(())
@@ -153,6 +155,7 @@ fn stale(no_path: NoPath) -> Errno {
         NoPath::Unknown | NoPath::Nameless => Errno::ESTALE,
         NoPath::TooLong => Errno::ENAMETOOLONG,
         NoPath::Below => Errno::EINVAL,
+        NoPath::Interrupted => Errno::EINTR,
     }
 }
 
@@ -182,6 +185,11 @@ fn handed_out(entry: Entry, Found { key, ino }: Found) -> Entry {
 
 impl Handler for PathHandler<'_> {
     handle_operations!();
+
+    fn interrupt(&mut self, unique: u64) {
+        self.paths.interrupt(unique);
+        self.java.interrupt(unique);
+    }
 
     fn lookup(&mut self, call: &mut LeaseCall<'_>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {
         let pin = self.child(call, parent, name)?;
@@ -268,7 +276,7 @@ impl Handler for PathHandler<'_> {
         let (out, new_out) = (&mut page.name, &mut page.target);
         let owned = self
             .paths
-            .renaming(parent, name, new_parent, new_name, exchange, out, new_out)
+            .renaming(call.unique, parent, name, new_parent, new_name, exchange, out, new_out)
             .map_err(missing)?;
         let args = (len(owned.len()), len(owned.new_len()), int(flags));
         self.java.upcall(call, &ids().path.rename, args)?;
@@ -280,7 +288,14 @@ impl Handler for PathHandler<'_> {
         let page = call.memory.page();
         let (made, path) = self
             .paths
-            .linking(node, new_parent, new_name, &mut page.name, &mut page.target)
+            .linking(
+                call.unique,
+                node,
+                new_parent,
+                new_name,
+                &mut page.name,
+                &mut page.target,
+            )
             .map_err(missing)?;
         let entry = self
             .java
@@ -349,7 +364,7 @@ impl Handler for PathHandler<'_> {
         size_limit: usize,
         plus: bool,
     ) -> Outcome<usize> {
-        let pin = match self.paths.path(node, &mut call.memory.page().name) {
+        let pin = match self.paths.path(call.unique, node, &mut call.memory.page().name) {
             Ok(pin) => Some(pin),
             Err(NoPath::Nameless) => None,
             Err(no_path) => return Err(stale(no_path)),
@@ -376,7 +391,7 @@ impl Handler for PathHandler<'_> {
     }
 
     fn statfs(&mut self, call: &mut LeaseCall<'_>, node: Key) -> Outcome<abi::Kstatfs> {
-        let pin = match self.paths.path(node, &mut call.memory.page().name) {
+        let pin = match self.paths.path(call.unique, node, &mut call.memory.page().name) {
             Ok(pin) => Some(pin),
             // Any file of the file system will do.
             Err(NoPath::Nameless | NoPath::TooLong) => None,
@@ -428,8 +443,8 @@ impl Handler for PathHandler<'_> {
     }
 
     fn access(&mut self, call: &mut LeaseCall<'_>, node: Key, mask: u32) -> Outcome<()> {
-        let way = self.way(call, node, None)?;
-        let args = (way.path, way.slot, int(mask));
+        let pin = self.path(call, node)?;
+        let args = (len(pin.len()), int(mask));
         self.java.upcall(call, &ids().path.access, args).map(drop)
     }
 }

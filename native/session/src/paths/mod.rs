@@ -9,9 +9,13 @@
 //! holds the result of one call at a time. An owner waits, once it owns, for pins
 //! on its nodes and below. Those are upcalls, which end, or other owners, whose parents lie there and who wait for pins
 //! further down: waiting goes strictly down the tree. It can't come back up, because an owner's own parents never lie
-//! below a node that it owns ([`NoPath::Below`]), which the kernel has refused before (EINVAL, ENOTEMPTY).
+//! below a node that it owns ([`NoPath::Below`]), which the kernel has refused before (EINVAL, ENOTEMPTY). An upcall that
+//! hangs holds up who changes a name above it, and those hold up others there, each with its thread, until it is
+//! interrupted.
 
 mod tree;
+
+use std::collections::VecDeque;
 
 use ferrofuse_protocol::Name;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -37,6 +41,8 @@ pub enum NoPath {
     TooLong,
     /// A rename of a directory to a place below itself.
     Below,
+    /// The request was interrupted while it waited for somebody else's.
+    Interrupted,
 }
 
 /// What tells one file from another, as its attributes say.
@@ -77,7 +83,12 @@ struct State {
     owned: Vec<(Index, Box<[u8]>)>,
     /// Threads that wait for a change.
     waiting: usize,
+    /// Requests that were interrupted lately, waiting or not.
+    interrupted: VecDeque<u64>,
 }
+
+/// Interrupts that are remembered: one may come before its request waits.
+const INTERRUPTS: usize = 64;
 
 impl Default for Paths {
     fn default() -> Self {
@@ -93,16 +104,18 @@ impl Paths {
                 tree: Tree::new(),
                 owned: Vec::new(),
                 waiting: 0,
+                interrupted: VecDeque::new(),
             }),
             changed: Condvar::new(),
         }
     }
 
-    /// Writes the path of a node to `out`, and pins it. Waits for whoever changes a name in it.
+    /// Writes the path of a node to `out`, and pins it. Waits for whoever changes a name in it; `unique` is the request
+    /// that does, which [`Paths::interrupt`] makes give up.
     ///
     /// # Errors
     /// There is none, or it is too long for `out` or the kernel.
-    pub fn path(&self, node: Key, out: &mut [u8]) -> Result<Pin<'_>, NoPath> {
+    pub fn path(&self, unique: u64, node: Key, out: &mut [u8]) -> Result<Pin<'_>, NoPath> {
         let mut state = self.state.lock();
         let (chain, len) = loop {
             let index = state.tree.index(node).ok_or(NoPath::Unknown)?;
@@ -111,7 +124,7 @@ impl Paths {
                 let len = state.tree.write(&chain, None, out)?;
                 break (chain, len);
             }
-            self.wait(&mut state);
+            self.wait(&mut state, unique)?;
         };
         Ok(self.pin(&mut state, chain, len, None))
     }
@@ -120,7 +133,7 @@ impl Paths {
     ///
     /// # Errors
     /// As [`Paths::path`].
-    pub fn child<'a>(&'a self, parent: Key, name: &'a Name, out: &mut [u8]) -> Result<Pin<'a>, NoPath> {
+    pub fn child<'a>(&'a self, unique: u64, parent: Key, name: &'a Name, out: &mut [u8]) -> Result<Pin<'a>, NoPath> {
         let name = name.as_bytes();
         let mut state = self.state.lock();
         let (mut chain, len, parent, node) = loop {
@@ -131,7 +144,7 @@ impl Paths {
                 let len = state.tree.write(&chain, Some(name), out)?;
                 break (chain, len, parent, node);
             }
-            self.wait(&mut state);
+            self.wait(&mut state, unique)?;
         };
         chain.extend(node);
         Ok(self.pin(&mut state, chain, len, Some(Named { parent, name, node })))
@@ -145,6 +158,7 @@ impl Paths {
     /// As [`Paths::path`].
     pub fn linking<'a>(
         &'a self,
+        unique: u64,
         node: Key,
         parent: Key,
         name: &'a Name,
@@ -171,7 +185,7 @@ impl Paths {
                 };
                 return Ok((self.pin(&mut state, chain, new_len, Some(named)), len));
             }
-            self.wait(&mut state);
+            self.wait(&mut state, unique)?;
         }
     }
 
@@ -191,8 +205,14 @@ impl Paths {
     ///
     /// # Errors
     /// As [`Paths::path`].
-    pub fn removal<'a>(&'a self, parent: Key, name: &'a Name, out: &mut [u8]) -> Result<Owned<'a>, NoPath> {
-        self.own([Some((parent, name)), None], false, [out, &mut []])
+    pub fn removal<'a>(
+        &'a self,
+        unique: u64,
+        parent: Key,
+        name: &'a Name,
+        out: &mut [u8],
+    ) -> Result<Owned<'a>, NoPath> {
+        self.own(unique, [Some((parent, name)), None], false, [out, &mut []])
     }
 
     /// Owns both names of a rename, and writes their paths. With `exchange` each gets the other's node.
@@ -202,6 +222,7 @@ impl Paths {
     #[allow(clippy::too_many_arguments)] // the parts of a rename, as the kernel gives them
     pub fn renaming<'a>(
         &'a self,
+        unique: u64,
         parent: Key,
         name: &'a Name,
         new_parent: Key,
@@ -211,6 +232,7 @@ impl Paths {
         new_out: &mut [u8],
     ) -> Result<Owned<'a>, NoPath> {
         self.own(
+            unique,
             [Some((parent, name)), Some((new_parent, new_name))],
             exchange,
             [out, new_out],
@@ -219,6 +241,7 @@ impl Paths {
 
     fn own<'a>(
         &'a self,
+        unique: u64,
         names: [Option<(Key, &'a Name)>; 2],
         exchange: bool,
         mut outs: [&mut [u8]; 2],
@@ -230,7 +253,7 @@ impl Paths {
             if free {
                 break (wanted, chain);
             }
-            self.wait(&mut state);
+            self.wait(&mut state, unique)?;
         };
         let mut lens = [0; 2];
         for ((name, out), len) in wanted.iter().zip(&mut outs).zip(&mut lens) {
@@ -253,20 +276,22 @@ impl Paths {
                 state.tree.node_mut(node).owned = true;
             }
         }
-        while wanted
-            .iter()
-            .filter_map(|name| name.node)
-            .any(|node| state.tree.node(node).pins > 0)
-        {
-            self.wait(&mut state);
-        }
-        Ok(Owned {
+        let owned = Owned {
             paths: self,
             names: wanted,
             chain,
             lens,
             exchange,
-        })
+        };
+        while owned.nodes().any(|node| state.tree.node(node).pins > 0) {
+            if let Err(interrupted) = self.wait(&mut state, unique) {
+                // Dropping what is owned takes the lock.
+                drop(state);
+                return Err(interrupted);
+            }
+        }
+        drop(state);
+        Ok(owned)
     }
 
     /// The kernel no longer refers to a node; `lookups` entries had been handed out.
@@ -333,7 +358,7 @@ impl Paths {
                 state.tree.tidy(index);
                 return;
             }
-            self.wait(&mut state);
+            self.sleep(&mut state);
         }
     }
 
@@ -353,7 +378,25 @@ impl Paths {
 
     // ---- waiting
 
-    fn wait(&self, state: &mut MutexGuard<'_, State>) {
+    /// A request was interrupted: if it waits here, or is about to, it gives up.
+    pub fn interrupt(&self, unique: u64) {
+        let mut state = self.state.lock();
+        if state.interrupted.len() == INTERRUPTS {
+            state.interrupted.pop_front();
+        }
+        state.interrupted.push_back(unique);
+        self.tell(&state);
+    }
+
+    fn wait(&self, state: &mut MutexGuard<'_, State>, unique: u64) -> Result<(), NoPath> {
+        if state.interrupted.contains(&unique) {
+            return Err(NoPath::Interrupted);
+        }
+        self.sleep(state);
+        Ok(())
+    }
+
+    fn sleep(&self, state: &mut MutexGuard<'_, State>) {
         state.waiting += 1;
         self.changed.wait(state);
         state.waiting -= 1;
@@ -369,10 +412,17 @@ impl Paths {
         for &index in chain {
             state.tree.node_mut(index).pins -= 1;
         }
+        // Owners wait for the last pin on what they own, everybody else for owners.
+        let freed = chain.iter().any(|&index| {
+            let node = state.tree.node(index);
+            node.owned && node.pins == 0
+        });
         for &index in chain {
             state.tree.tidy(index);
         }
-        self.tell(state);
+        if freed {
+            self.tell(state);
+        }
     }
 }
 
@@ -514,6 +564,10 @@ impl Owned<'_> {
         self.lens[0]
     }
 
+    fn nodes(&self) -> impl Iterator<Item = Index> + '_ {
+        self.names.iter().filter_map(|name| name.node)
+    }
+
     /// Bytes of the new path.
     pub fn new_len(&self) -> usize {
         self.lens[1]
@@ -551,6 +605,7 @@ impl Drop for Owned<'_> {
             }
         }
         self.paths.unpin(state, &self.chain);
+        self.paths.tell(state);
     }
 }
 

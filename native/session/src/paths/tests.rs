@@ -22,25 +22,34 @@ fn name(text: &str) -> &Name {
 }
 
 fn look_up(paths: &Paths, parent: Key, text: &str, seen: Seen) -> Key {
-    let pin = paths.child(parent, name(text), &mut [0; 4096]).unwrap();
+    let pin = paths.child(0, parent, name(text), &mut [0; 4096]).unwrap();
     pin.found(&seen).key
 }
 
 fn path(paths: &Paths, node: Key) -> Result<String, NoPath> {
     let mut out = [0; 4096];
-    let pin = paths.path(node, &mut out)?;
+    let pin = paths.path(0, node, &mut out)?;
     Ok(String::from_utf8(out[..pin.len()].to_vec()).unwrap())
 }
 
 fn rename(paths: &Paths, from: (Key, &str), to: (Key, &str), exchange: bool) -> Result<(), NoPath> {
     let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
     paths
-        .renaming(from.0, name(from.1), to.0, name(to.1), exchange, &mut out, &mut new_out)
+        .renaming(
+            0,
+            from.0,
+            name(from.1),
+            to.0,
+            name(to.1),
+            exchange,
+            &mut out,
+            &mut new_out,
+        )
         .map(Owned::done)
 }
 
 fn unlink(paths: &Paths, parent: Key, text: &str) {
-    paths.removal(parent, name(text), &mut [0; 4096]).unwrap().done();
+    paths.removal(0, parent, name(text), &mut [0; 4096]).unwrap().done();
 }
 
 fn known(paths: &Paths) -> usize {
@@ -147,7 +156,7 @@ fn a_link_made_here_is_one_node_without_inode_numbers() {
     let paths = Paths::new();
     let a = look_up(&paths, ROOT, "a", FILE);
     let made = {
-        let pin = paths.child(ROOT, name("b"), &mut [0; 4096]).unwrap();
+        let pin = paths.child(0, ROOT, name("b"), &mut [0; 4096]).unwrap();
         pin.linked(a).unwrap()
     };
     assert_eq!(
@@ -180,8 +189,8 @@ fn a_name_that_leads_to_another_file_now_is_another_node() {
 fn a_name_in_use_is_not_taken_away_by_a_look_up() {
     let paths = Paths::new();
     let a = look_up(&paths, ROOT, "a", FILE);
-    let user = paths.path(a, &mut [0; 4096]).unwrap();
-    let pin = paths.child(ROOT, name("a"), &mut [0; 4096]).unwrap();
+    let user = paths.path(0, a, &mut [0; 4096]).unwrap();
+    let pin = paths.child(0, ROOT, name("a"), &mut [0; 4096]).unwrap();
     pin.absent();
     assert_eq!(pin.found(&DIR).key, a);
     drop(user);
@@ -193,7 +202,7 @@ fn a_name_in_use_is_not_taken_away_by_a_look_up() {
 #[test]
 fn an_absent_name_that_nothing_was_known_by_takes_nothing_away() {
     let paths = Paths::new();
-    let pin = paths.child(ROOT, name("a"), &mut [0; 4096]).unwrap();
+    let pin = paths.child(0, ROOT, name("a"), &mut [0; 4096]).unwrap();
     let a = look_up(&paths, ROOT, "a", FILE);
     pin.absent();
     assert_eq!(path(&paths, a).as_deref(), Ok("/a"));
@@ -209,9 +218,9 @@ fn a_path_may_have_4095_bytes() {
         dir = look_up(&paths, dir, &long, DIR);
     }
     let most = "f".repeat(254);
-    assert_eq!(paths.child(dir, name(&most), &mut out).unwrap().len(), MAX_PATH);
-    assert_eq!(paths.child(dir, name(&long), &mut out).err(), Some(NoPath::TooLong));
-    assert_eq!(paths.path(dir, &mut [0; 100]).err(), Some(NoPath::TooLong));
+    assert_eq!(paths.child(0, dir, name(&most), &mut out).unwrap().len(), MAX_PATH);
+    assert_eq!(paths.child(0, dir, name(&long), &mut out).err(), Some(NoPath::TooLong));
+    assert_eq!(paths.path(0, dir, &mut [0; 100]).err(), Some(NoPath::TooLong));
 }
 
 /// Runs something that is to wait until `release` is called.
@@ -236,7 +245,7 @@ fn a_rename_waits_for_upcalls_below_and_holds_new_ones_back() {
     let paths = Paths::new();
     let a = look_up(&paths, ROOT, "a", DIR);
     let b = look_up(&paths, a, "b", FILE);
-    let running = paths.path(b, &mut [0; 4096]).unwrap();
+    let running = paths.path(0, b, &mut [0; 4096]).unwrap();
     waits_until(
         || rename(&paths, (ROOT, "a"), (ROOT, "z"), false).unwrap(),
         || drop(running),
@@ -244,16 +253,16 @@ fn a_rename_waits_for_upcalls_below_and_holds_new_ones_back() {
     );
     let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
     let renaming = paths
-        .renaming(ROOT, name("z"), ROOT, name("y"), false, &mut out, &mut new_out)
+        .renaming(0, ROOT, name("z"), ROOT, name("y"), false, &mut out, &mut new_out)
         .unwrap();
     waits_until(
         || assert_eq!(path(&paths, b).as_deref(), Ok("/y/b")),
         || renaming.done(),
         &paths,
     );
-    let removing = paths.removal(a, name("b"), &mut out).unwrap();
+    let removing = paths.removal(0, a, name("b"), &mut out).unwrap();
     waits_until(
-        || drop(paths.child(a, name("b"), &mut [0; 4096])),
+        || drop(paths.child(0, a, name("b"), &mut [0; 4096])),
         || drop(removing),
         &paths,
     );
@@ -266,14 +275,14 @@ fn a_link_below_a_directory_that_is_renamed_waits_without_holding_the_rename_up(
     let a = look_up(&paths, ROOT, "a", DIR);
     let b = look_up(&paths, a, "b", FILE);
     let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
-    let running = paths.path(b, &mut [0; 4096]).unwrap();
+    let running = paths.path(0, b, &mut [0; 4096]).unwrap();
     thread::scope(|scope| {
         let renaming = scope.spawn(|| rename(&paths, (ROOT, "a"), (ROOT, "z"), false));
         while paths.state.lock().waiting == 0 {
             thread::yield_now();
         }
         let linking = scope.spawn(|| {
-            let (pin, len) = paths.linking(b, a, name("c"), &mut out, &mut new_out).unwrap();
+            let (pin, len) = paths.linking(0, b, a, name("c"), &mut out, &mut new_out).unwrap();
             assert_eq!(pin.linked(b).unwrap().key, b);
             (out[..len].to_vec(), new_out[..pin.len()].to_vec())
         });
@@ -297,6 +306,35 @@ fn a_name_is_not_listed_when_its_directory_has_lost_one_since() {
     unlink(&paths, ROOT, "a");
     assert_eq!(paths.listed(ROOT, name("a"), &FILE, losses), None);
     assert!(paths.listed(ROOT, name("a"), &FILE, losses + 1).is_some());
+}
+
+#[test]
+fn an_interrupted_request_waits_no_longer_and_leaves_nothing_owned() {
+    let paths = Paths::new();
+    let a = look_up(&paths, ROOT, "a", DIR);
+    let b = look_up(&paths, a, "b", FILE);
+    let hangs = paths.path(0, b, &mut [0; 4096]).unwrap();
+    thread::scope(|scope| {
+        let renaming = scope.spawn(|| {
+            let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
+            let owned = paths.renaming(7, ROOT, name("a"), ROOT, name("z"), false, &mut out, &mut new_out);
+            owned.err()
+        });
+        while paths.state.lock().waiting == 0 {
+            thread::yield_now();
+        }
+        let behind = scope.spawn(|| paths.path(8, b, &mut [0; 4096]).err());
+        while paths.state.lock().waiting < 2 {
+            thread::yield_now();
+        }
+        paths.interrupt(8);
+        assert_eq!(behind.join().unwrap(), Some(NoPath::Interrupted));
+        paths.interrupt(7);
+        assert_eq!(renaming.join().unwrap(), Some(NoPath::Interrupted));
+    });
+    assert_eq!(path(&paths, b).as_deref(), Ok("/a/b"), "nobody owns it");
+    drop(hangs);
+    rename(&paths, (ROOT, "a"), (ROOT, "z"), false).unwrap();
 }
 
 #[test]
@@ -372,7 +410,7 @@ fn no_upcall_ever_sees_a_path_that_a_rename_has_made_stale() {
                 while !over.load(Ordering::Relaxed) {
                     let (_, file, number) = nodes[next(&mut random) as usize % FILES];
                     let mut out = [0; 4096];
-                    let pin = paths.path(file, &mut out).unwrap();
+                    let pin = paths.path(0, file, &mut out).unwrap();
                     let path = std::str::from_utf8(&out[..pin.len()]).unwrap();
                     for _ in 0..next(&mut random) % 4 {
                         assert_eq!(model.number(path), Some(number), "{path}");
@@ -402,6 +440,7 @@ fn no_upcall_ever_sees_a_path_that_a_rename_has_made_stale() {
                     let target = nodes.get(into).map_or(ROOT, |node| node.0);
                     let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
                     let owned = paths.renaming(
+                        0,
                         parent,
                         name(last),
                         target,
@@ -469,7 +508,7 @@ impl Process<'_> {
 
     fn look_up(&mut self) {
         let (parent, name, seen) = (self.any(true), self.any_name(), self.any_seen());
-        let Ok(pin) = self.paths.child(parent, name, &mut [0; 4096]) else {
+        let Ok(pin) = self.paths.child(0, parent, name, &mut [0; 4096]) else {
             return;
         };
         match self.pick(4) {
@@ -489,14 +528,14 @@ impl Process<'_> {
     fn link(&mut self) {
         let (node, parent, name) = (self.any(false), self.any(true), self.any_name());
         let (mut out, mut new_out) = ([0; 4096], [0; 4096]);
-        if let Ok((pin, _)) = self.paths.linking(node, parent, name, &mut out, &mut new_out) {
+        if let Ok((pin, _)) = self.paths.linking(0, node, parent, name, &mut out, &mut new_out) {
             self.held.extend(pin.linked(node));
         }
     }
 
     fn remove(&mut self) {
         let (parent, name, fails) = (self.any(true), self.any_name(), self.pick(4) == 0);
-        if let Ok(owned) = self.paths.removal(parent, name, &mut [0; 4096]) {
+        if let Ok(owned) = self.paths.removal(0, parent, name, &mut [0; 4096]) {
             if !fails {
                 owned.done();
             }
@@ -510,7 +549,7 @@ impl Process<'_> {
         let _kernel = RENAMES.lock();
         let owned = self
             .paths
-            .renaming(from.0, from.1, to.0, to.1, exchange, &mut out, &mut new_out);
+            .renaming(0, from.0, from.1, to.0, to.1, exchange, &mut out, &mut new_out);
         if let Ok(owned) = owned {
             if !fails {
                 owned.done();

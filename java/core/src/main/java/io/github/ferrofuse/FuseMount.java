@@ -108,6 +108,7 @@ public final class FuseMount implements AutoCloseable {
   private boolean startAnotherWorker(WorkerThreads threads) {
     try {
       startWorker(threads);
+      threadsAreShort.set(false);
       return true;
     } catch (Throwable thrown) {
       if (!threadsAreShort.getAndSet(true)) {

@@ -494,8 +494,8 @@ public final class MountOptions {
 
     /**
      * How many threads stay when they are idle; those above end after some seconds in which they
-     * were not needed. Two always stay. If this is not set, as many stay as there are before
-     * threads block.
+     * were not needed. At least 1 stays, and one more thread stands by. If this is not set, as many
+     * stay as there are before threads block.
      *
      * @param count 1 to 1024
      * @return this

@@ -40,7 +40,8 @@ public interface Request {
    * has its answer, so a handler that works long looks now and then, and gives up with {@code
    * EINTR}: {@code throw Errno.EINTR.exception()}. A request that still waits for its handle, other
    * than a flush or release, is answered so by the engine and never comes here. The news takes a
-   * worker that is free: a file system that keeps all of them busy does not hear it.
+   * worker that is free: a file system that keeps all of them busy does not hear it. Of reads and
+   * writes that go through the page cache the kernel tells nothing: it makes them in its own name.
    *
    * <p>The signal need not be deadly: programs that use timers or profile themselves get many. An
    * operation that has changed something had better be finished.

@@ -103,7 +103,9 @@ final class FileSystems {
     FileSystemBase made;
     try {
       made = factory.create(spec, options);
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage("cannot mount " + what + ": " + Failure.describe(e));
+    } catch (IOException e) {
       throw Failure.failed("cannot mount " + what + ": " + Failure.describe(e));
     } catch (RuntimeException | LinkageError e) {
       throw Failure.failed(

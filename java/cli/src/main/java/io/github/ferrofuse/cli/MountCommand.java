@@ -101,7 +101,7 @@ final class MountCommand {
       text.append("created the directory ").append(directory).append('\n');
     }
     text.append(what).append(" is mounted on ").append(directory).append("\ntry it:  ");
-    if (!options.readOnly()) {
+    if (what.equals("memory") && !options.readOnly()) {
       String file = quoted(point.path().resolve("hello").toString());
       text.append("echo hello > ").append(file).append("; ");
     }

@@ -159,7 +159,8 @@ for name in known:
     }
     List<String> wrong = last.growthSince(before);
     for (Process worker : workers) {
-      if (!worker.waitFor(60, TimeUnit.SECONDS)) {
+      // The last sample was taken one interval before they end.
+      if (!worker.waitFor(interval + TimeUnit.SECONDS.toNanos(60), TimeUnit.NANOSECONDS)) {
         worker.destroyForcibly();
         wrong.add("a process hangs");
       } else if (worker.exitValue() != 0) {

@@ -163,7 +163,7 @@ final class PathUpcalls extends Upcalls {
     }
   }
 
-  int access(int path, int slot, int mask) {
+  int access(int path, int mask) {
     begin();
     try {
       fs.access(request, path(path), mask);
@@ -330,8 +330,12 @@ final class PathUpcalls extends Upcalls {
   int readdir(int path, int slot, long cookie, int size, int plus) {
     begin();
     DirHandle handle = directories.get(slot);
-    if (handle instanceof Listing) {
-      ((Listing) handle).isAt(path < 0 ? null : strings.get(page, Layout.NAME, path));
+    try {
+      if (handle instanceof Listing) {
+        ((Listing) handle).isAt(path < 0 ? null : path(path));
+      }
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
     }
     return list(handle, cookie, size, plus);
   }

@@ -30,7 +30,7 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
   @Override
   public MemoryFileSystem create(String spec, Map<String, String> options) throws IOException {
     if (!spec.isEmpty()) {
-      throw new IllegalArgumentException("memory:" + spec + ": write just memory");
+      throw new IllegalArgumentException("it takes no specification: write just memory");
     }
     Limits limits = Limits.defaults();
     String capacity = options.remove("capacity");

@@ -1,7 +1,6 @@
 package io.github.ferrofuse.cli.doctor;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
-import io.github.ferrofuse.MountOptions;
 import java.lang.management.ManagementFactory;
 import java.util.Comparator;
 import java.util.List;
@@ -35,9 +34,14 @@ final class ThisProcess {
         openFiles(machine),
         lockedMemory(machine),
         java(),
-        directMemory(maxDirectMemory(), MountOptions.defaults().threads()),
+        directMemory(maxDirectMemory(), defaultThreads()),
         library(machine),
         cLibrary(machine));
+  }
+
+  /** As many as a mount has before its file system blocks: two per processor, 4 to 16. */
+  private static int defaultThreads() {
+    return Math.min(16, Math.max(4, 2 * Runtime.getRuntime().availableProcessors()));
   }
 
   static Finding openFiles(Machine machine) {
