@@ -74,6 +74,16 @@ struct Extra {
     kills_privileges: bool,
 }
 
+impl Extra {
+    /// Of a request that may ask for setuid and setgid to be cleared.
+    fn killing(kills_privileges: bool) -> Self {
+        Self {
+            kills_privileges,
+            ..Self::default()
+        }
+    }
+}
+
 impl<'a> JavaHandler<'a> {
     pub(crate) fn new(thread: Thread, door: &'a Object<Door>, admission: Admission) -> Self {
         Self {
@@ -189,11 +199,7 @@ impl JavaHandler<'_> {
 
     fn write(&self, call: &mut LeaseCall<'_>, slot: Slot, arg: &abi::WriteIn) -> Outcome<usize> {
         let limit = (arg.size as usize).min(call.memory.bulk().len());
-        let kills_privileges = arg.write_flags & abi::write::KILL_SUIDGID != 0;
-        let extra = Extra {
-            kills_privileges,
-            ..Extra::default()
-        };
+        let extra = Extra::killing(arg.write_flags & abi::write::KILL_SUIDGID != 0);
         let args = (int(slot.0), long(arg.offset), size(limit));
         length(self.upcall_with(call, extra, &ids().upcalls.write, args)?, limit)
     }
@@ -290,6 +296,11 @@ fn length(answer: i32, limit: usize) -> Outcome<usize> {
         .ok()
         .filter(|&length| length <= limit)
         .ok_or(Errno::EIO)
+}
+
+/// The size of something that Java answered; without room only the size was asked for.
+fn needed(answer: i32, room: usize) -> Outcome<usize> {
+    length(answer, if room == 0 { usize::MAX } else { room })
 }
 
 fn opened(call: &mut LeaseCall<'_>) -> Outcome<Opened> {

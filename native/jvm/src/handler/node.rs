@@ -6,7 +6,7 @@ use std::ops::Range;
 use ferrofuse_protocol::{abi, Name};
 use ferrofuse_session::{Entry, Handler, Key, Offer, Opened, Outcome, Slot, Wish};
 
-use super::{handle_operations, int, length, long, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
+use super::{handle_operations, int, long, needed, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
 use crate::ids::ids;
 use crate::lease::Lease;
 
@@ -56,11 +56,7 @@ impl Handler for NodeHandler<'_> {
         change: &abi::SetattrIn,
     ) -> Outcome<abi::AttrOut> {
         call.memory.page().change = *change;
-        let kills_privileges = change.valid & abi::fattr::KILL_SUIDGID != 0;
-        let extra = Extra {
-            kills_privileges,
-            ..Extra::default()
-        };
+        let extra = Extra::killing(change.valid & abi::fattr::KILL_SUIDGID != 0);
         self.java
             .upcall_with(call, extra, &ids().node.setattr, (long(node.0), slot_or_none(handle)))?;
         Ok(call.memory.page().getattr)
@@ -129,11 +125,7 @@ impl Handler for NodeHandler<'_> {
     }
 
     fn open(&mut self, call: &mut LeaseCall<'_>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
-        let kills_privileges = arg.open_flags & abi::open::KILL_SUIDGID != 0;
-        let extra = Extra {
-            kills_privileges,
-            ..Extra::default()
-        };
+        let extra = Extra::killing(arg.open_flags & abi::open::KILL_SUIDGID != 0);
         self.java.upcall_with(
             call,
             extra,
@@ -212,14 +204,14 @@ impl Handler for NodeHandler<'_> {
         let answer = self
             .java
             .upcall(call, &ids().node.getxattr, (long(node.0), name, size(room)))?;
-        length(answer, if room == 0 { usize::MAX } else { room })
+        needed(answer, room)
     }
 
     fn listxattr(&mut self, call: &mut LeaseCall<'_>, node: Key, room: usize) -> Outcome<usize> {
         let answer = self
             .java
             .upcall(call, &ids().node.listxattr, (long(node.0), size(room)))?;
-        length(answer, if room == 0 { usize::MAX } else { room })
+        needed(answer, room)
     }
 
     fn removexattr(&mut self, call: &mut LeaseCall<'_>, node: Key, name: &Name) -> Outcome<()> {

@@ -13,7 +13,7 @@ use ferrofuse_protocol::{Errno, Name};
 use ferrofuse_session::paths::{Borrowed, Found, NoPath, Paths, Pin, Seen};
 use ferrofuse_session::{Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
 
-use super::{handle_operations, int, length, long, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
+use super::{handle_operations, int, long, needed, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
 use crate::ids::{ids, PathUpcalls};
 use crate::jvm::{Args, IntMethod};
 use crate::lease::Lease;
@@ -221,10 +221,7 @@ impl Handler for PathHandler<'_> {
     ) -> Outcome<abi::AttrOut> {
         let way = self.way(call, node, handle)?;
         call.memory.page().change = *change;
-        let extra = Extra {
-            kills_privileges: change.valid & abi::fattr::KILL_SUIDGID != 0,
-            ..Extra::default()
-        };
+        let extra = Extra::killing(change.valid & abi::fattr::KILL_SUIDGID != 0);
         self.java
             .upcall_with(call, extra, &ids().path.setattr, (way.path, way.slot))?;
         Ok(self.attributes(call, node))
@@ -306,10 +303,7 @@ impl Handler for PathHandler<'_> {
 
     fn open(&mut self, call: &mut LeaseCall<'_>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
         let way = self.way(call, node, None)?;
-        let extra = Extra {
-            kills_privileges: arg.open_flags & abi::open::KILL_SUIDGID != 0,
-            ..Extra::default()
-        };
+        let extra = Extra::killing(arg.open_flags & abi::open::KILL_SUIDGID != 0);
         let args = (way.path, way.slot, int(arg.flags), int(slot.0));
         let answers_itself = self.java.upcall_with(call, extra, &ids().path.open, args)? != 0;
         let opened = opened(call)?;
@@ -425,14 +419,14 @@ impl Handler for PathHandler<'_> {
         let name = call.memory.put_target(name.as_bytes())?;
         let args = (way.path, way.slot, name, size(room));
         let answer = self.java.upcall(call, &ids().path.getxattr, args)?;
-        length(answer, if room == 0 { usize::MAX } else { room })
+        needed(answer, room)
     }
 
     fn listxattr(&mut self, call: &mut LeaseCall<'_>, node: Key, room: usize) -> Outcome<usize> {
         let way = self.way(call, node, None)?;
         let args = (way.path, way.slot, size(room));
         let answer = self.java.upcall(call, &ids().path.listxattr, args)?;
-        length(answer, if room == 0 { usize::MAX } else { room })
+        needed(answer, room)
     }
 
     fn removexattr(&mut self, call: &mut LeaseCall<'_>, node: Key, name: &Name) -> Outcome<()> {
