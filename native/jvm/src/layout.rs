@@ -18,6 +18,9 @@ pub(crate) const FLAG_KILLS_PRIVILEGES: u32 = 1;
 /// Bit of [`RequestContext::flags`], set by Java during the upcall: `Upcalls.disarm` is to be called after it.
 pub(crate) const FLAG_ARMED: u32 = 2;
 
+/// Bit of what `Door.init` answers: the file system clears setuid and setgid itself.
+pub(crate) const WISH_CLEARS_PRIVILEGES: i32 = 1;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -90,6 +93,7 @@ layout! {
     REQUEST_FLAGS = offset_of!(ArgsPage, request.flags),
     FLAG_KILLS_PRIVILEGES = FLAG_KILLS_PRIVILEGES as usize,
     FLAG_ARMED = FLAG_ARMED as usize,
+    WISH_CLEARS_PRIVILEGES = WISH_CLEARS_PRIVILEGES as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

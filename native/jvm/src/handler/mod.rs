@@ -16,7 +16,7 @@ use ferrofuse_session::{Call, Concurrency, Entry, Memory, Offer, Opened, Outcome
 
 use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
-use crate::layout::{RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES};
+use crate::layout::{RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_CLEARS_PRIVILEGES};
 use crate::lease::Lease;
 
 pub(crate) use node::NodeHandler;
@@ -172,7 +172,7 @@ impl JavaHandler<'_> {
             .init
             .call(self.thread, self.door, (int(offer.minor), long(offer.flags)))?;
         Ok(Wish {
-            clears_privileges: answer != 0,
+            clears_privileges: answer & WISH_CLEARS_PRIVILEGES != 0,
         })
     }
 

@@ -100,15 +100,13 @@ public final class Door {
         : new NodeUpcalls(this, (InodeFileSystem) fs, bulkSize);
   }
 
-  /**
-   * Upcall: answers 1 if the file system clears setuid and setgid itself, 0 if not, or an errno.
-   */
+  /** Upcall: answers what the file system wishes, {@code Layout.WISH_} bits, or an errno. */
   int init(int minor, long offered) {
     try {
       Settled settled = new Settled(minor, offered);
       fs.init(settled);
       initialized.set(true);
-      return settled.clearsPrivileges ? 1 : 0;
+      return settled.wishes;
     } catch (Throwable thrown) {
       refusal = thrown;
       return -FuseException.errnoOf(thrown).code();
@@ -152,7 +150,7 @@ public final class Door {
   private static final class Settled implements Connection {
     private final int minor;
     private final long offered;
-    private boolean clearsPrivileges;
+    private int wishes;
 
     Settled(int minor, long offered) {
       this.minor = minor;
@@ -171,7 +169,7 @@ public final class Door {
 
     @Override
     public void clearsPrivileges() {
-      clearsPrivileges = true;
+      wishes |= Layout.WISH_CLEARS_PRIVILEGES;
     }
   }
 }

@@ -28,6 +28,7 @@ final class Layout {
 
   /** Bit of {@link #REQUEST_FLAGS}, set here: {@link Upcalls#disarm} is to be called. */
   static final int FLAG_ARMED = 2;
+  static final int WISH_CLEARS_PRIVILEGES = 1;
 
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;
