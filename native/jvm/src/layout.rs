@@ -21,6 +21,9 @@ pub(crate) const FLAG_ARMED: u32 = 2;
 /// Bit of what `Door.init` answers: the file system clears setuid and setgid itself.
 pub(crate) const WISH_CLEARS_PRIVILEGES: i32 = 1;
 
+/// Bit of what `Door.init` answers: the file system knows when its files were made.
+pub(crate) const WISH_BIRTH_TIMES: i32 = 2;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -51,6 +54,38 @@ pub(crate) struct Opened {
     pub(crate) concurrency: u32,
 }
 
+/// When a file was made.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Birth {
+    /// Since 1970.
+    pub(crate) seconds: i64,
+    /// 0 to 999,999,999.
+    pub(crate) nanos: u32,
+    /// 0: it is not known.
+    pub(crate) given: u32,
+}
+
+/// What an ioctl comes with, and how much it answers.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Ioctl {
+    /// In: the third argument.
+    pub(crate) argument: u64,
+    /// In: the request code.
+    pub(crate) command: u32,
+    /// In: where in the bulk area the input is.
+    pub(crate) in_start: u32,
+    /// In.
+    pub(crate) in_end: u32,
+    /// In: where in the bulk area the output goes.
+    pub(crate) out_start: u32,
+    /// In.
+    pub(crate) out_end: u32,
+    /// Out: bytes that were put there.
+    pub(crate) out_length: u32,
+}
+
 /// The args page.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -67,6 +102,12 @@ pub(crate) struct ArgsPage {
     pub(crate) change: SetattrIn,
     /// Out: `statfs`.
     pub(crate) statfs: Kstatfs,
+    /// Out: `getattr`, when STATX asks.
+    pub(crate) birth: Birth,
+    /// In and out: `ioctl`.
+    pub(crate) ioctl: Ioctl,
+    /// Out: `lseek`, `copy`, `bmap`.
+    pub(crate) number: u64,
     /// In: the name or path, or the first of two.
     pub(crate) name: [u8; 4096],
     /// In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.
@@ -94,6 +135,7 @@ layout! {
     FLAG_KILLS_PRIVILEGES = FLAG_KILLS_PRIVILEGES as usize,
     FLAG_ARMED = FLAG_ARMED as usize,
     WISH_CLEARS_PRIVILEGES = WISH_CLEARS_PRIVILEGES as usize,
+    WISH_BIRTH_TIMES = WISH_BIRTH_TIMES as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),
@@ -147,6 +189,17 @@ layout! {
     STATFS_BSIZE = offset_of!(Kstatfs, bsize),
     STATFS_NAMELEN = offset_of!(Kstatfs, namelen),
     STATFS_FRSIZE = offset_of!(Kstatfs, frsize),
+    BIRTH_SECONDS = offset_of!(ArgsPage, birth.seconds),
+    BIRTH_NANOS = offset_of!(ArgsPage, birth.nanos),
+    BIRTH_GIVEN = offset_of!(ArgsPage, birth.given),
+    IOCTL_ARGUMENT = offset_of!(ArgsPage, ioctl.argument),
+    IOCTL_COMMAND = offset_of!(ArgsPage, ioctl.command),
+    IOCTL_IN_START = offset_of!(ArgsPage, ioctl.in_start),
+    IOCTL_IN_END = offset_of!(ArgsPage, ioctl.in_end),
+    IOCTL_OUT_START = offset_of!(ArgsPage, ioctl.out_start),
+    IOCTL_OUT_END = offset_of!(ArgsPage, ioctl.out_end),
+    IOCTL_OUT_LENGTH = offset_of!(ArgsPage, ioctl.out_length),
+    NUMBER = offset_of!(ArgsPage, number),
     NAME = offset_of!(ArgsPage, name),
     NAME_CAPACITY = offset_of!(ArgsPage, target) - offset_of!(ArgsPage, name),
     TARGET = offset_of!(ArgsPage, target),

@@ -162,7 +162,7 @@ pub enum Operation<'a> {
     Ioctl {
         /// Handle, command, sizes.
         arg: &'a abi::IoctlIn,
-        /// The `arg.in_size` bytes that the caller passed.
+        /// The `arg.in_size` bytes that the caller passed; empty when they lie [elsewhere](Message::with_data_elsewhere).
         data: &'a [u8],
     },
     /// poll(2).
@@ -299,7 +299,7 @@ impl<'a> Operation<'a> {
                 let arg: &abi::IoctlIn = fixed(message)?;
                 Self::Ioctl {
                     arg,
-                    data: rest.bytes_announced(arg.in_size)?,
+                    data: rest.data(arg.in_size)?,
                 }
             }
             Opcode::Poll => Self::Poll(fixed(message)?),

@@ -92,13 +92,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether an operation reaches the handler. The kernel has two opcodes for a rename, with and without flags; the
-    /// handler has one method.
+    /// Whether an operation reaches the handler. The kernel has two opcodes for a rename, with and without flags, and for
+    /// a copy, by the width of its answer; the handler has one method.
     pub(crate) fn handles(&self, opcode: Opcode) -> bool {
-        let opcode = if opcode == Opcode::Rename2 {
-            Opcode::Rename
-        } else {
-            opcode
+        let opcode = match opcode {
+            Opcode::Rename2 => Opcode::Rename,
+            Opcode::CopyFileRange64 => Opcode::CopyFileRange,
+            opcode => opcode,
         };
         opcode.raw() < u64::BITS && self.operations >> opcode.raw() & 1 == 1
     }

@@ -46,6 +46,37 @@ pub struct Opened {
     pub concurrency: Concurrency,
 }
 
+/// What STATX asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes {
+    /// As GETATTR answers them.
+    pub out: abi::AttrOut,
+    /// When the file was made; `None` where the file system doesn't say.
+    pub birth: Option<abi::SxTime>,
+}
+
+/// The handle of an ioctl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// An open file.
+    File(Slot),
+    /// An open directory.
+    Directory(Slot),
+}
+
+/// What an ioctl(2) comes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ioctl {
+    /// The request code.
+    pub command: u32,
+    /// The third argument as a number. If it was a pointer, it means nothing here.
+    pub argument: u64,
+    /// Where in the bulk region lies what the pointer points to.
+    pub input: Range<usize>,
+    /// Where in the bulk region the answer goes: as much as the caller has room for. It does not overlap `input`.
+    pub output: Range<usize>,
+}
+
 /// Who made the system call. All zero for calls that the engine makes itself (handles left at the end of a session).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
@@ -95,6 +126,8 @@ pub struct Offer {
 pub struct Wish {
     /// The file system clears setuid, setgid and capabilities itself when a call says so (`HANDLE_KILLPRIV_V2`).
     pub clears_privileges: bool,
+    /// The file system knows when its files were made: STATX is asked.
+    pub birth_times: bool,
 }
 
 /// A file system as the engine sees it: one value per worker thread, all of them doors to the same file system.
@@ -139,6 +172,8 @@ pub trait Handler {
         handle: Option<Slot>,
         change: &abi::SetattrIn,
     ) -> Outcome<abi::AttrOut>;
+    /// Attributes with the time of birth, for statx(2); `handle` as for `getattr`. Only with [`Wish::birth_times`].
+    fn statx(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, handle: Option<Slot>) -> Outcome<Attributes>;
     /// Target of a symbolic link, into the bulk region; answers its length.
     fn readlink(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<usize>;
     /// Makes a symbolic link.
@@ -193,6 +228,14 @@ pub trait Handler {
         arg: &abi::CreateIn,
         slot: Slot,
     ) -> Outcome<(Entry, Opened)>;
+    /// Makes a file without a name in a directory and opens it as `slot`: open(2) with `O_TMPFILE`. A link may name it.
+    fn tmpfile(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        parent: Key,
+        arg: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)>;
     /// Reads up to `arg.size` bytes into the bulk region; fewer is end of file.
     fn read(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize>;
     /// Writes the first `arg.size` bytes of the bulk region; answers how many were taken.
@@ -210,6 +253,20 @@ pub trait Handler {
         slot: Slot,
         arg: &abi::FallocateIn,
     ) -> Outcome<()>;
+    /// Where the next data or hole begins: lseek(2) with `SEEK_DATA` or `SEEK_HOLE`. `EOPNOTSUPP`: the file is taken for
+    /// all data.
+    fn lseek(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::LseekIn) -> Outcome<u64>;
+    /// copy_file_range(2) from `source` to `slot`; answers how many bytes were copied. `EOPNOTSUPP`: the kernel reads and
+    /// writes. Calls on the source are not held back meanwhile, but its release.
+    fn copy_file_range(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        source: Slot,
+        slot: Slot,
+        arg: &abi::CopyFileRangeIn,
+    ) -> Outcome<u64>;
+    /// ioctl(2) on an open file or directory; answers its return value, and how many bytes it put into `arg.output`.
+    fn ioctl(&mut self, call: &mut Call<'_, Self::Memory>, handle: Handle, arg: &Ioctl) -> Outcome<(u32, usize)>;
     /// The handle's last use; `slot` may be given to another open afterwards. Also for handles that the kernel never
     /// learned of (an interrupted open) and those left when the session ends.
     fn release(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot) -> Outcome<()>;
@@ -238,6 +295,10 @@ pub trait Handler {
     fn releasedir(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot) -> Outcome<()>;
     /// statfs(2).
     fn statfs(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<abi::Kstatfs>;
+    /// syncfs(2): makes everything durable. The kernel asks this of file systems on block devices only.
+    fn syncfs(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<()>;
+    /// Block of the device that has the file's block `arg.block`, in units of `arg.blocksize`. As `syncfs`.
+    fn bmap(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, arg: &abi::BmapIn) -> Outcome<u64>;
     /// Sets an attribute to the bytes at `value` of the bulk region; `flags` are those of setxattr(2).
     fn setxattr(
         &mut self,

@@ -46,6 +46,8 @@ pub struct Granted {
     pub congestion_threshold: u16,
     /// Bytes of a page on this machine.
     pub page_size: u32,
+    /// STATX is asked of the file system.
+    pub birth_times: bool,
 }
 
 impl Granted {
@@ -234,6 +236,7 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         max_background: config.max_background,
         congestion_threshold: config.congestion_threshold.min(config.max_background),
         page_size,
+        birth_times: wish.birth_times,
     }
 }
 
@@ -287,6 +290,7 @@ mod tests {
                 &config,
                 Wish {
                     clears_privileges: true,
+                    ..Wish::default()
                 },
             );
             assert_eq!(granted.flags & !offered, 0, "{offered:#x}");
@@ -321,6 +325,7 @@ mod tests {
             &cached,
             Wish {
                 clears_privileges: true,
+                ..Wish::default()
             },
         );
         assert!(has(cached, init::WRITEBACK_CACHE) && has(cached, init::HANDLE_KILLPRIV_V2));

@@ -188,9 +188,15 @@ pub(crate) fn value_in_bulk<M: Memory>(
 
 /// The first `len` bytes of the bulk region, to be sent. `None`: there are not so many.
 pub(crate) fn bulk_bytes<M: Memory>(memory: &M, len: usize) -> Option<Bytes<'_>> {
+    bulk_range(memory, 0..len)
+}
+
+/// Bytes of the bulk region, to be sent. `None`: it ends before they do.
+pub(crate) fn bulk_range<M: Memory>(memory: &M, range: std::ops::Range<usize>) -> Option<Bytes<'_>> {
     let bulk = memory.bulk();
-    // SAFETY: `len` bytes of a region that stays mapped while `memory` is borrowed.
-    (len <= bulk.len()).then(|| unsafe { Bytes::new(bulk.cast(), len) })
+    let inside = range.start <= range.end && range.end <= bulk.len();
+    // SAFETY: a part of a region that stays mapped while `memory` is borrowed.
+    inside.then(|| unsafe { Bytes::new(bulk.cast::<u8>().add(range.start), range.len()) })
 }
 
 /// A record at `offset` of the bulk region, copied out. `None`: the region ends before it does.

@@ -31,7 +31,10 @@ mod testing;
 pub use config::Config;
 pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};
-pub use handler::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
+pub use handler::{
+    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, Memory, Offer, Opened, Outcome, Slot,
+    Wish,
+};
 pub use handshake::Granted;
 pub use in_flight::Running;
 pub use log::{Level, Sink};

@@ -71,6 +71,11 @@ impl<'a> Reply<'a> {
         self.send(0, &[bytes_of(first).into(), bytes_of(second).into()])
     }
 
+    /// Success, a record and bytes behind it.
+    pub(crate) fn record_and_bytes<T: Pod>(self, record: &T, bytes: Bytes<'_>) -> Delivery {
+        self.send(0, &[bytes_of(record).into(), bytes])
+    }
+
     /// Success and bytes.
     pub(crate) fn bytes(self, bytes: Bytes<'_>) -> Delivery {
         self.send(0, &[bytes])

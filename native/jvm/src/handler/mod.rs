@@ -12,11 +12,13 @@ mod path;
 use std::io;
 
 use ferrofuse_protocol::{abi, Errno, Opcode};
-use ferrofuse_session::{Call, Concurrency, Entry, Memory, Offer, Opened, Outcome, Slot, Wish};
+use ferrofuse_session::{Call, Concurrency, Entry, Handle, Ioctl, Memory, Offer, Opened, Outcome, Slot, Wish};
 
 use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
-use crate::layout::{RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_CLEARS_PRIVILEGES};
+use crate::layout::{
+    self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES,
+};
 use crate::lease::Lease;
 
 pub(crate) use node::NodeHandler;
@@ -59,6 +61,10 @@ fn is_on_handle(opcode: Opcode) -> bool {
             | Opcode::Flush
             | Opcode::Fsync
             | Opcode::Fallocate
+            | Opcode::Lseek
+            | Opcode::CopyFileRange
+            | Opcode::CopyFileRange64
+            | Opcode::Ioctl
             | Opcode::Release
             | Opcode::Readdir
             | Opcode::Readdirplus
@@ -173,6 +179,7 @@ impl JavaHandler<'_> {
             .call(self.thread, self.door, (int(offer.minor), long(offer.flags)))?;
         Ok(Wish {
             clears_privileges: answer & WISH_CLEARS_PRIVILEGES != 0,
+            birth_times: answer & WISH_BIRTH_TIMES != 0,
         })
     }
 
@@ -216,6 +223,49 @@ impl JavaHandler<'_> {
     fn fallocate(&self, call: &mut LeaseCall<'_>, slot: Slot, arg: &abi::FallocateIn) -> Outcome<()> {
         let args = (int(slot.0), int(arg.mode), long(arg.offset), long(arg.length));
         self.upcall(call, &ids().upcalls.fallocate, args).map(drop)
+    }
+
+    fn lseek(&self, call: &mut LeaseCall<'_>, slot: Slot, arg: &abi::LseekIn) -> Outcome<u64> {
+        let args = (int(slot.0), long(arg.offset), int(arg.whence));
+        self.number(call, &ids().upcalls.lseek, args)
+    }
+
+    fn copy_file_range(
+        &self,
+        call: &mut LeaseCall<'_>,
+        source: Slot,
+        slot: Slot,
+        arg: &abi::CopyFileRangeIn,
+    ) -> Outcome<u64> {
+        let (from, to) = (long(arg.off_in), long(arg.off_out));
+        let args = (int(source.0), from, int(slot.0), to, long(arg.len));
+        self.number(call, &ids().upcalls.copy, args)
+    }
+
+    fn ioctl(&self, call: &mut LeaseCall<'_>, handle: Handle, arg: &Ioctl) -> Outcome<(u32, usize)> {
+        let (Handle::File(slot) | Handle::Directory(slot)) = handle;
+        call.memory.page().ioctl = layout::Ioctl {
+            argument: arg.argument,
+            command: arg.command,
+            in_start: position(arg.input.start),
+            in_end: position(arg.input.end),
+            out_start: position(arg.output.start),
+            out_end: position(arg.output.end),
+            out_length: 0,
+        };
+        let method = match handle {
+            Handle::File(_) => &ids().upcalls.ioctl,
+            Handle::Directory(_) => &ids().upcalls.ioctldir,
+        };
+        let result = self.upcall(call, method, (int(slot.0),))?;
+        let length = call.memory.page().ioctl.out_length as usize;
+        Ok((result as u32, length)) // not negative: `upcall` makes that an error
+    }
+
+    /// An upcall that answers a number which is too large for what it returns.
+    fn number<C: Upcall, A: Args>(&self, call: &mut LeaseCall<'_>, method: &IntMethod<C, A>, args: A) -> Outcome<u64> {
+        self.upcall(call, method, args)?;
+        Ok(call.memory.page().number)
     }
 
     fn release(&self, call: &mut LeaseCall<'_>, slot: Slot) -> Outcome<()> {
@@ -279,6 +329,37 @@ macro_rules! handle_operations {
             self.java.fallocate(call, slot, arg)
         }
 
+        fn lseek(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::LseekIn) -> Outcome<u64> {
+            self.java.lseek(call, slot, arg)
+        }
+
+        fn copy_file_range(
+            &mut self,
+            call: &mut LeaseCall<'_>,
+            source: Slot,
+            slot: Slot,
+            arg: &abi::CopyFileRangeIn,
+        ) -> Outcome<u64> {
+            self.java.copy_file_range(call, source, slot, arg)
+        }
+
+        fn ioctl(&mut self, call: &mut LeaseCall<'_>, handle: Handle, arg: &Ioctl) -> Outcome<(u32, usize)> {
+            self.java.ioctl(call, handle, arg)
+        }
+
+        fn statx(&mut self, call: &mut LeaseCall<'_>, node: Key, handle: Option<Slot>) -> Outcome<Attributes> {
+            let out = self.getattr(call, node, handle)?;
+            let birth = call.memory.page().birth;
+            Ok(Attributes {
+                out,
+                birth: (birth.given != 0).then_some(abi::SxTime {
+                    tv_sec: birth.seconds,
+                    tv_nsec: birth.nanos,
+                    ..abi::SxTime::default()
+                }),
+            })
+        }
+
         fn fsyncdir(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
             self.java.fsyncdir(call, slot, data_only)
         }
@@ -320,6 +401,11 @@ fn opened(call: &mut LeaseCall<'_>) -> Outcome<Opened> {
 /// As Java has it: a long has no unsigned.
 fn long(value: u64) -> i64 {
     value as i64
+}
+
+/// A place in the bulk region, which is far smaller than 4 GiB.
+fn position(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// As Java has it: bits, or a number whose highest bit is never set.

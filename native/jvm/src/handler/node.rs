@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use ferrofuse_protocol::{abi, Name};
-use ferrofuse_session::{Entry, Handler, Key, Offer, Opened, Outcome, Slot, Wish};
+use ferrofuse_session::{Attributes, Entry, Handle, Handler, Ioctl, Key, Offer, Opened, Outcome, Slot, Wish};
 
 use super::{handle_operations, int, long, needed, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
 use crate::ids::ids;
@@ -158,6 +158,18 @@ impl Handler for NodeHandler<'_> {
         Ok((call.memory.page().entry, opened(call)?))
     }
 
+    fn tmpfile(
+        &mut self,
+        call: &mut LeaseCall<'_>,
+        parent: Key,
+        arg: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)> {
+        let args = (long(parent.0), int(arg.mode), int(arg.flags), int(slot.0));
+        let entry = self.java.entry(call, arg.umask, &ids().node.tmpfile, args)?;
+        Ok((entry, opened(call)?))
+    }
+
     fn release(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot) -> Outcome<()> {
         self.java.release(call, slot)
     }
@@ -184,6 +196,15 @@ impl Handler for NodeHandler<'_> {
     fn statfs(&mut self, call: &mut LeaseCall<'_>, node: Key) -> Outcome<abi::Kstatfs> {
         self.java.upcall(call, &ids().node.statfs, (long(node.0),))?;
         Ok(call.memory.page().statfs)
+    }
+
+    fn syncfs(&mut self, call: &mut LeaseCall<'_>, node: Key) -> Outcome<()> {
+        self.java.upcall(call, &ids().node.syncfs, (long(node.0),)).map(drop)
+    }
+
+    fn bmap(&mut self, call: &mut LeaseCall<'_>, node: Key, arg: &abi::BmapIn) -> Outcome<u64> {
+        let args = (long(node.0), int(arg.blocksize), long(arg.block));
+        self.java.number(call, &ids().node.bmap, args)
     }
 
     fn setxattr(

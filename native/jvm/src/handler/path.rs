@@ -11,7 +11,7 @@ use ferrofuse_protocol::abi::{self, Attr, EntryOut};
 use ferrofuse_protocol::dirent::{DirentError, DirentPlusWalker};
 use ferrofuse_protocol::{Errno, Name};
 use ferrofuse_session::paths::{Borrowed, Found, NoPath, Paths, Pin, Seen};
-use ferrofuse_session::{Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
+use ferrofuse_session::{Attributes, Entry, Handle, Handler, Ioctl, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
 
 use super::{handle_operations, int, long, needed, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
 use crate::ids::{ids, PathUpcalls};
@@ -283,20 +283,23 @@ impl Handler for PathHandler<'_> {
 
     fn link(&mut self, call: &mut LeaseCall<'_>, node: Key, new_parent: Key, new_name: &Name) -> Outcome<Entry> {
         let page = call.memory.page();
-        let (made, path) = self
+        let (name, new_name_out) = (&mut page.name, &mut page.target);
+        let linking = self
             .paths
-            .linking(
-                call.unique,
-                node,
-                new_parent,
-                new_name,
-                &mut page.name,
-                &mut page.target,
-            )
-            .map_err(missing)?;
-        let entry = self
-            .java
-            .entry(call, 0, &ids().path.link, (len(path), len(made.len())))?;
+            .linking(call.unique, node, new_parent, new_name, name, new_name_out);
+        let (made, path, file) = match linking {
+            Ok((made, path)) => (made, len(path), None),
+            // Either of them has no path. If it is the file, one of its handles can give it one.
+            Err(NoPath::Nameless) => {
+                let made = self.paths.child(call.unique, new_parent, new_name, new_name_out);
+                let file = self.paths.borrow(node).ok_or(Errno::ENOENT)?;
+                (made.map_err(missing)?, NONE, Some(file))
+            }
+            Err(no_path) => return Err(missing(no_path)),
+        };
+        let slot = slot_or_none(file.as_ref().map(Borrowed::slot));
+        let args = (path, slot, len(made.len()));
+        let entry = self.java.entry(call, 0, &ids().path.link, args)?;
         let found = made.linked(node).ok_or(Errno::ESTALE)?;
         Ok(handed_out(entry, found))
     }
@@ -334,6 +337,23 @@ impl Handler for PathHandler<'_> {
         if answers_itself {
             self.paths.opened(found.key, slot);
         }
+        Ok((handed_out(entry, found), opened))
+    }
+
+    fn tmpfile(
+        &mut self,
+        call: &mut LeaseCall<'_>,
+        parent: Key,
+        arg: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)> {
+        let out = &mut call.memory.page().name;
+        let directory = self.paths.path(call.unique, parent, out).map_err(missing)?;
+        let args = (len(directory.len()), int(arg.mode), int(arg.flags), int(slot.0));
+        let entry = self.java.entry(call, arg.umask, &ids().path.tmpfile, args)?;
+        let opened = opened(call)?;
+        let found = self.paths.nameless(&seen(&entry.attr));
+        self.paths.opened(found.key, slot);
         Ok((handed_out(entry, found), opened))
     }
 
@@ -397,6 +417,16 @@ impl Handler for PathHandler<'_> {
         };
         self.java.upcall(call, &ids().path.statfs, (path,))?;
         Ok(call.memory.page().statfs)
+    }
+
+    fn syncfs(&mut self, call: &mut LeaseCall<'_>, _node: Key) -> Outcome<()> {
+        self.java.upcall(call, &ids().path.syncfs, ()).map(drop)
+    }
+
+    fn bmap(&mut self, call: &mut LeaseCall<'_>, node: Key, arg: &abi::BmapIn) -> Outcome<u64> {
+        let pin = self.path(call, node)?;
+        let args = (len(pin.len()), int(arg.blocksize), long(arg.block));
+        self.java.number(call, &ids().path.bmap, args)
     }
 
     fn setxattr(

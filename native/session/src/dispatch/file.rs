@@ -1,15 +1,22 @@
 //! Requests about open files, and the opening of files and directories.
 
 use ferrofuse_protocol::abi::{
-    fopen, fsync, init, CreateIn, FsyncIn, OpenIn, OpenOut, ReadIn, ReleaseIn, WriteIn, WriteOut,
+    fopen, fsync, init, CopyFileRangeIn, CopyFileRangeOut, CreateIn, FsyncIn, LseekIn, LseekOut, OpenIn, OpenOut,
+    ReadIn, ReleaseIn, WriteIn, WriteOut,
 };
-use ferrofuse_protocol::{Errno, Name, NodeId};
+use ferrofuse_protocol::{Errno, NodeId, Opcode};
 
 use super::{forget, release_unasked, unreserve, Serving};
-use crate::handler::{Call, Handler, Key, Memory, Opened, Outcome};
+use crate::handler::{Call, Entry, Handler, Key, Memory, Opened, Outcome, Slot};
 use crate::handles::{Fh, Kind, Open};
 use crate::lease::bulk_bytes;
 use crate::reply::Delivery;
+
+/// Most that one copy answers: what read(2) and write(2) transfer at most fits in a signed count.
+const MAX_COPY: u64 = i64::MAX as u64;
+
+/// Most that one COPY_FILE_RANGE answers; whole pages below 2^32.
+const MAX_NARROW_COPY: u64 = 0xffff_f000;
 
 impl<H: Handler> Serving<'_, H> {
     pub(super) fn open(mut self, arg: &OpenIn, kind: Kind) -> Delivery {
@@ -49,7 +56,12 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
-    pub(super) fn create(mut self, name: &Name, arg: &CreateIn) -> Delivery {
+    /// CREATE and TMPFILE.
+    pub(super) fn create(
+        mut self,
+        arg: &CreateIn,
+        make: impl FnOnce(&mut H, &mut Call<'_, H::Memory>, Key, &CreateIn, Slot) -> Outcome<(Entry, Opened)>,
+    ) -> Delivery {
         let arg = &CreateIn {
             flags: self.file_flags(arg.flags),
             ..*arg
@@ -67,7 +79,7 @@ impl<H: Handler> Serving<'_, H> {
             Ok(reserved) => reserved,
             Err(errno) => return self.reply.error(errno),
         };
-        let (entry, opened) = match self.upcall(|handler, call| handler.create(call, parent, name, arg, slot)) {
+        let (entry, opened) = match self.upcall(|handler, call| make(handler, call, parent, arg, slot)) {
             Ok(created) => created,
             Err(errno) => {
                 unreserve(self.session, slot);
@@ -157,6 +169,53 @@ impl<H: Handler> Serving<'_, H> {
         let taken = outcome.and_then(|len| u32::try_from(len).ok().filter(|&len| len <= arg.size).ok_or(Errno::EIO));
         match taken {
             Ok(size) => self.reply.record(&WriteOut { size, padding: 0 }),
+            Err(errno) => self.reply.error(errno),
+        }
+    }
+
+    /// A file system that doesn't tell holes from data has files that are all data, with a hole at the end (lseek(2)).
+    pub(super) fn lseek(mut self, arg: &LseekIn) -> Delivery {
+        let outcome = self.handle(Fh(arg.fh), Kind::File).and_then(|Open { key, slot }| {
+            let found = self.upcall(|handler, call| handler.lseek(call, key, slot, arg));
+            if found != Err(Errno::EOPNOTSUPP) {
+                return found;
+            }
+            let size = self
+                .upcall(|handler, call| handler.getattr(call, key, Some(slot)))?
+                .attr
+                .size;
+            match arg.whence as i32 {
+                _ if arg.offset >= size => Err(Errno::ENXIO),
+                libc::SEEK_DATA => Ok(arg.offset),
+                libc::SEEK_HOLE => Ok(size),
+                _ => Err(Errno::EINVAL),
+            }
+        });
+        match outcome {
+            Ok(offset) => self.reply.record(&LseekOut { offset }),
+            Err(errno) => self.reply.error(errno),
+        }
+    }
+
+    /// Answers the shorter record to COPY_FILE_RANGE, whose count has 32 bits; the caller goes on where that ended.
+    pub(super) fn copy_file_range(mut self, arg: &CopyFileRangeIn) -> Delivery {
+        let wide = self.call.opcode == Opcode::CopyFileRange64;
+        let arg = &CopyFileRangeIn {
+            len: arg.len.min(if wide { MAX_COPY } else { MAX_NARROW_COPY }),
+            ..*arg
+        };
+        let target = self.handle(Fh(arg.fh_out), Kind::File);
+        let outcome = self.handle(Fh(arg.fh_in), Kind::File).and_then(|source| {
+            let target = target?;
+            self.upcall(|handler, call| handler.copy_file_range(call, source.slot, target.slot, arg))
+        });
+        match outcome {
+            Ok(copied) if copied > arg.len => self.reply.error(Errno::EIO),
+            Ok(bytes_copied) if wide => self.reply.record(&CopyFileRangeOut { bytes_copied }),
+            Ok(copied) => self.reply.record(&WriteOut {
+                size: copied as u32, // at most MAX_NARROW_COPY
+                padding: 0,
+            }),
             Err(errno) => self.reply.error(errno),
         }
     }

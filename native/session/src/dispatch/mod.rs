@@ -6,6 +6,7 @@
 mod dir;
 mod entry;
 mod file;
+mod ioctl;
 mod node;
 mod refusal;
 mod xattr;
@@ -126,6 +127,10 @@ fn decode<'a, M: Memory>(
     let dialect = &session.dialect;
     let message = match Opcode::from_raw(header.opcode) {
         Some(Opcode::Write) => Message::with_data_elsewhere(head, len - head.len(), dialect),
+        Some(Opcode::Ioctl) => {
+            let fixed = (size_of::<InHeader>() + Opcode::Ioctl.fixed_size(dialect)).min(head.len());
+            Message::with_data_elsewhere(&head[..fixed], len - fixed, dialect)
+        }
         Some(Opcode::Setxattr) => {
             let name = size_of::<InHeader>() + Opcode::Setxattr.fixed_size(dialect);
             let nul = head.iter().skip(name).position(|&byte| byte == 0);
@@ -199,6 +204,9 @@ fn gated(operation: &Operation<'_>) -> Option<(Fh, Kind, Access)> {
         Operation::Fallocate(arg) => (arg.fh, Kind::File, Access::Exclusive),
         Operation::Setattr(arg) if arg.valid & fattr::FH != 0 => (arg.fh, Kind::File, Access::Exclusive),
         Operation::Release(arg) => (arg.fh, Kind::File, Access::Last),
+        Operation::Lseek(arg) => (arg.fh, Kind::File, Access::Shared),
+        Operation::CopyFileRange(arg) | Operation::CopyFileRange64(arg) => (arg.fh_out, Kind::File, Access::Exclusive),
+        Operation::Ioctl { arg, .. } => (arg.fh, ioctl::kind(arg), Access::Exclusive),
         Operation::Readdir(arg) | Operation::Readdirplus(arg) => (arg.fh, Kind::Directory, Access::Exclusive),
         Operation::Fsyncdir(arg) => (arg.fh, Kind::Directory, Access::Exclusive),
         Operation::Releasedir(arg) => (arg.fh, Kind::Directory, Access::Last),
@@ -238,7 +246,10 @@ impl<H: Handler> Serving<'_, H> {
             } => self.rename(name, new_parent, new_name, flags),
             Operation::Link { node, name } => self.link(node, name),
             Operation::Open(arg) => self.open(arg, Kind::File),
-            Operation::Create { arg, name } => self.create(name, arg),
+            Operation::Create { arg, name } => self.create(arg, |handler, call, parent, arg, slot| {
+                handler.create(call, parent, name, arg, slot)
+            }),
+            Operation::Tmpfile { arg, .. } => self.create(arg, H::tmpfile),
             Operation::Read(arg) => self.read(arg),
             Operation::Write { arg, .. } => self.write(arg),
             Operation::Flush(arg) => self.on_file(Fh(arg.fh), |handler, call, open| {
@@ -248,6 +259,9 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Fallocate(arg) => self.on_file(Fh(arg.fh), |handler, call, open| {
                 handler.fallocate(call, open.key, open.slot, arg)
             }),
+            Operation::Lseek(arg) => self.lseek(arg),
+            Operation::CopyFileRange(arg) | Operation::CopyFileRange64(arg) => self.copy_file_range(arg),
+            Operation::Ioctl { arg, .. } => self.ioctl(arg),
             Operation::Release(arg) => self.release(arg, Kind::File),
             Operation::Opendir(arg) => self.open(arg, Kind::Directory),
             Operation::Readdir(arg) => self.readdir(arg),
@@ -255,6 +269,12 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Fsyncdir(arg) => self.fsyncdir(arg),
             Operation::Releasedir(arg) => self.release(arg, Kind::Directory),
             Operation::Statfs => self.statfs(),
+            Operation::Statx(arg) => self.statx(arg),
+            Operation::Syncfs => {
+                let node = self.node();
+                self.plain(|handler, call| handler.syncfs(call, node?))
+            }
+            Operation::Bmap(arg) => self.bmap(arg),
             Operation::Setxattr { size, flags, name, .. } => self.setxattr(name, size as usize, flags),
             Operation::Getxattr { size, name } => self.getxattr(name, size as usize),
             Operation::Listxattr { size } => self.listxattr(size as usize),
@@ -268,18 +288,9 @@ impl<H: Handler> Serving<'_, H> {
                 self.reply.none();
                 Delivery::Delivered
             }
-            Operation::Getlk(_)
-            | Operation::Setlk(_)
-            | Operation::Setlkw(_)
-            | Operation::Bmap(_)
-            | Operation::Ioctl { .. }
-            | Operation::Poll(_)
-            | Operation::Lseek(_)
-            | Operation::CopyFileRange(_)
-            | Operation::CopyFileRange64(_)
-            | Operation::Syncfs
-            | Operation::Tmpfile { .. }
-            | Operation::Statx(_) => refusal::answer(self.call.opcode, self.reply),
+            Operation::Getlk(_) | Operation::Setlk(_) | Operation::Setlkw(_) | Operation::Poll(_) => {
+                refusal::answer(self.call.opcode, self.reply)
+            }
         }
     }
 

@@ -330,6 +330,13 @@ impl Paths {
         Some(state.hand_out(index))
     }
 
+    /// A file was made that has no name. Counts one lookup.
+    pub fn nameless(&self, seen: &Seen) -> Found {
+        let mut state = self.state.lock();
+        let index = state.tree.make(seen);
+        state.hand_out(index)
+    }
+
     // ---- handles of files that have lost their names
 
     /// A file was opened as `slot`, through which it can be asked without a name.

@@ -131,7 +131,7 @@ impl Tree {
         }
     }
 
-    fn make(&mut self, seen: &Seen) -> Index {
+    pub(super) fn make(&mut self, seen: &Seen) -> Index {
         let index = self.free.pop().unwrap_or_else(|| {
             self.nodes.push(Node::default());
             // Slots are as many as nodes that the kernel knows at once, which its table bounds.

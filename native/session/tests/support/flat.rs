@@ -12,7 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use ferrofuse_protocol::dirent::DirentWriter;
 use ferrofuse_protocol::{abi, Errno, Name};
-use ferrofuse_session::{Call, Caller, Concurrency, Entry, Handler, Key, Memory, Offer, Opened, Outcome, Slot, Wish};
+use ferrofuse_session::{
+    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, Memory, Offer, Opened, Outcome, Slot,
+    Wish,
+};
 
 pub(crate) const ROOT_KEY: u64 = 1;
 const FIRST_KEY: u64 = 10;
@@ -291,7 +294,10 @@ impl Handler for Door {
         if self.0.refuse_init {
             return Err(Errno::EACCES);
         }
-        Ok(Wish::default())
+        Ok(Wish {
+            birth_times: true,
+            ..Wish::default()
+        })
     }
 
     fn destroy(&mut self) {
@@ -330,6 +336,17 @@ impl Handler for Door {
         Ok(abi::AttrOut {
             attr,
             ..abi::AttrOut::default()
+        })
+    }
+
+    fn statx(&mut self, call: &mut Call<'_, Pages>, node: Key, handle: Option<Slot>) -> Outcome<Attributes> {
+        Ok(Attributes {
+            out: self.getattr(call, node, handle)?,
+            birth: Some(abi::SxTime {
+                tv_sec: -7,
+                tv_nsec: 5,
+                ..abi::SxTime::default()
+            }),
         })
     }
 
@@ -425,6 +442,23 @@ impl Handler for Door {
         Ok((entry, self.opened(entry.nodeid, slot)))
     }
 
+    /// Named after the file's mode, so that each test has what it needs.
+    fn tmpfile(
+        &mut self,
+        _: &mut Call<'_, Pages>,
+        _: Key,
+        arg: &abi::CreateIn,
+        slot: Slot,
+    ) -> Outcome<(Entry, Opened)> {
+        let name = if arg.mode & 0o111 == 0 {
+            b"tmpfile".as_slice()
+        } else {
+            b"twisted"
+        };
+        let entry = self.make(Name::component(name).unwrap(), libc::S_IFREG, &[])?;
+        Ok((entry, self.opened(entry.nodeid, slot)))
+    }
+
     fn read(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
         self.enter("read", call.unique, node, slot, arg.offset)?;
         let len = {
@@ -481,6 +515,60 @@ impl Handler for Door {
 
     fn fallocate(&mut self, _: &mut Call<'_, Pages>, _: Key, _: Slot, _: &abi::FallocateIn) -> Outcome<()> {
         Err(Errno::ENOSPC)
+    }
+
+    /// A hole follows the first half of a file that is called "holes"; of others nothing is known.
+    fn lseek(&mut self, _: &mut Call<'_, Pages>, node: Key, _: Slot, arg: &abi::LseekIn) -> Outcome<u64> {
+        let book = self.0.lock();
+        let file = book.files.get(&node.0).ok_or(Errno::ENOENT)?;
+        if file.name != "holes" {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let hole = file.data.len() as u64 / 2;
+        match arg.whence as i32 {
+            libc::SEEK_HOLE => Ok(hole.max(arg.offset)),
+            _ if arg.offset < hole => Ok(arg.offset),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    fn copy_file_range(
+        &mut self,
+        _: &mut Call<'_, Pages>,
+        source: Slot,
+        slot: Slot,
+        arg: &abi::CopyFileRangeIn,
+    ) -> Outcome<u64> {
+        let mut copied = 0;
+        self.0.change(|book| {
+            let (from, to) = (book.open[&source.0], book.open[&slot.0]);
+            let data = book.files[&from].data.get(arg.off_in as usize..).unwrap_or_default();
+            let data = data[..data.len().min(arg.len as usize)].to_vec();
+            copied = data.len() as u64 + u64::from(book.files[&from].name == "greedy") * arg.len;
+            let target = &mut book.files.get_mut(&to).unwrap().data;
+            let at = arg.off_out as usize;
+            target.resize(target.len().max(at + data.len()), 0);
+            target[at..at + data.len()].copy_from_slice(&data);
+            book.calls.push("copy_file_range");
+        });
+        Ok(copied)
+    }
+
+    /// Answers the command, and as its output the input backwards; a command of 0 answers more than there is room for.
+    fn ioctl(&mut self, call: &mut Call<'_, Pages>, handle: Handle, arg: &Ioctl) -> Outcome<(u32, usize)> {
+        let (Handle::File(slot) | Handle::Directory(slot)) = handle;
+        self.0.change(|book| {
+            assert!(book.open.contains_key(&slot.0));
+            book.calls.push(if handle == Handle::File(slot) {
+                "ioctl"
+            } else {
+                "ioctl of a directory"
+            });
+        });
+        let input: Vec<u8> = call.memory.bytes()[arg.input.clone()].iter().rev().copied().collect();
+        let len = input.len().min(arg.output.len());
+        call.memory.bytes()[arg.output.clone()][..len].copy_from_slice(&input[..len]);
+        Ok((arg.command, if arg.command == 0 { arg.output.len() + 1 } else { len }))
     }
 
     fn release(&mut self, _: &mut Call<'_, Pages>, _: Key, slot: Slot) -> Outcome<()> {
@@ -568,6 +656,15 @@ impl Handler for Door {
             blocks: 77,
             ..abi::Kstatfs::default()
         })
+    }
+
+    fn syncfs(&mut self, _: &mut Call<'_, Pages>, _: Key) -> Outcome<()> {
+        self.0.change(|book| book.calls.push("syncfs"));
+        Ok(())
+    }
+
+    fn bmap(&mut self, _: &mut Call<'_, Pages>, _: Key, arg: &abi::BmapIn) -> Outcome<u64> {
+        Ok(arg.block * u64::from(arg.blocksize))
     }
 
     fn setxattr(

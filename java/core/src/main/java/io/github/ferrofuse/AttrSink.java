@@ -106,6 +106,16 @@ public interface AttrSink {
   AttrSink ctime(long seconds, int nanos);
 
   /**
+   * Time of birth, for statx(2). Used if the file system has declared {@link
+   * Connection#birthTimes}; a file whose time is not set has none.
+   *
+   * @param seconds since 1970, may be negative
+   * @param nanos 0 to 999,999,999
+   * @return this
+   */
+  AttrSink btime(long seconds, int nanos);
+
+  /**
    * How long the kernel may believe these attributes.
    *
    * @param nanos in nanoseconds, 0 or more; the mount's {@code attr_timeout} unless set

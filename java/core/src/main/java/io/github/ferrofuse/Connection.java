@@ -22,4 +22,12 @@ public interface Connection {
    * spares the kernel two requests per write.
    */
   void clearsPrivileges();
+
+  /**
+   * Declares that {@code getattr} knows when files were made, and says so with {@link
+   * AttrSink#btime}. Each statx(2) that asks for the time of birth then is a request of its own
+   * ({@code STATX}); without this the kernel answers it from the attributes that it has, without
+   * that time.
+   */
+  void birthTimes();
 }

@@ -1,6 +1,7 @@
 package io.github.ferrofuse;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 
 /**
  * One open of a directory. Its calls never overlap.
@@ -32,6 +33,22 @@ public interface DirHandle {
    * @throws IOException EIO ...
    */
   default void fsync(Request request, boolean dataOnly) throws IOException {}
+
+  /**
+   * Anything else: ioctl(2), as {@link FileHandle#ioctl}.
+   *
+   * @param request who asks
+   * @param command the request code
+   * @param argument the third argument as a number
+   * @param in what the caller passed
+   * @param out takes what the caller gets
+   * @return what ioctl(2) returns, 0 or more
+   * @throws IOException ENOTTY for an unknown command ...
+   */
+  default int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
+      throws IOException {
+    throw Errno.ENOTTY.exception();
+  }
 
   /**
    * The last call, as {@link FileHandle#release}.

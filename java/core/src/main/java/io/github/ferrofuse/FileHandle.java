@@ -97,6 +97,67 @@ public interface FileHandle {
     throw Errno.EOPNOTSUPP.exception();
   }
 
+  /** {@code whence} of {@link #lseek}: the next data at or after the offset. */
+  int SEEK_DATA = 3;
+
+  /** {@code whence} of {@link #lseek}: the next hole at or after the offset. */
+  int SEEK_HOLE = 4;
+
+  /**
+   * Tells data from holes: lseek(2) with SEEK_DATA or SEEK_HOLE; all other seeking is the kernel's.
+   * The default lets the file be all data, with a hole at its end.
+   *
+   * @param request who asks
+   * @param offset in bytes from the start of the file, 0 or more
+   * @param whence {@link #SEEK_DATA} or {@link #SEEK_HOLE}
+   * @return where it begins, {@code offset} or more; the end of the file is a hole
+   * @throws IOException ENXIO if there is none up to the end of the file, or that lies before
+   *     {@code offset}
+   */
+  default long lseek(Request request, long offset, int whence) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Copies into this file from another one, or from another place of the same: copy_file_range(2),
+   * which cp(1) uses. May copy less than asked. The default, EOPNOTSUPP, has the kernel read and
+   * write instead, and so has EXDEV.
+   *
+   * @param request who asks
+   * @param source an open file of this file system; its other methods may run at the same time,
+   *     whatever its {@link #concurrency}, but not its {@link #release}
+   * @param sourceOffset where in the source to begin, in bytes
+   * @param offset where in this file to begin, in bytes
+   * @param length how many bytes, 0 or more, maybe more than the source has
+   * @return how many bytes were copied; 0 at the end of the source
+   * @throws IOException ENOSPC, EFBIG, EINVAL for ranges of one file that overlap ...
+   */
+  default long copyFileRange(
+      Request request, FileHandle source, long sourceOffset, long offset, long length)
+      throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Anything else: ioctl(2). The kernel copies what goes in and comes out by the size and direction
+   * that are part of the command ({@code _IOR}, {@code _IOW}, {@code _IOWR} of
+   * &lt;asm-generic/ioctl.h&gt;), up to 16383 bytes; commands that point to more memory can't be
+   * served. {@code FS_IOC_GETFLAGS} (lsattr(1)) and {@code FS_IOC_SETFLAGS} (chattr(1)) come this
+   * way, too. The default is ENOTTY: no such command.
+   *
+   * @param request who asks
+   * @param command the request code
+   * @param argument the third argument as a number; if it was a pointer, it means nothing here
+   * @param in what the caller passed; in the machine's byte order, dies when the method returns
+   * @param out takes what the caller gets; as {@code in}
+   * @return what ioctl(2) returns, 0 or more
+   * @throws IOException ENOTTY for an unknown command, EINVAL, EPERM ...
+   */
+  default int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
+      throws IOException {
+    throw Errno.ENOTTY.exception();
+  }
+
   /**
    * The last call: nothing else of this handle runs or will run. What it throws is logged only,
    * since nobody waits for it; errors that an application should see belong into {@link #flush}.

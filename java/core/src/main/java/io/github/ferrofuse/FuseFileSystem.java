@@ -202,6 +202,24 @@ public interface FuseFileSystem extends FileSystemBase {
   }
 
   /**
+   * Makes a regular file without a name and opens it: open(2) with O_TMPFILE. All requests about it
+   * go to its handle; {@link OpenFile#link} may give it a name later, unless {@code flags} has
+   * O_EXCL; the kernel sees to that. Without a name it is gone when it is released.
+   *
+   * @param request who asks
+   * @param directory the directory that it is to be near, with its group if that is inherited
+   * @param mode type and permissions; the caller's umask is already applied
+   * @param flags those of open(2)
+   * @param out how the kernel should treat the handle
+   * @return the handle, never null
+   * @throws IOException EACCES, ENOSPC ...
+   */
+  default OpenFile tmpfile(Request request, String directory, int mode, int flags, OpenReply out)
+      throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
    * Lists a directory, all of it. The engine hands the entries out as the application reads them,
    * and asks again when it starts anew.
    *
@@ -238,6 +256,30 @@ public interface FuseFileSystem extends FileSystemBase {
    * @throws IOException EIO ...
    */
   default void statfs(Request request, String path, StatfsSink out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Makes everything durable, as {@link InodeFileSystem#syncfs}.
+   *
+   * @param request who asks
+   * @throws IOException EIO ...
+   */
+  default void syncfs(Request request) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Where on the device a block of a file lies, as {@link InodeFileSystem#bmap}.
+   *
+   * @param request who asks
+   * @param path the file
+   * @param blockSize unit of both numbers in bytes
+   * @param block number in the file
+   * @return number on the device, 0 for a hole
+   * @throws IOException EINVAL ...
+   */
+  default long bmap(Request request, String path, int blockSize, long block) throws IOException {
     throw Errno.EOPNOTSUPP.exception();
   }
 

@@ -262,6 +262,26 @@ public interface InodeFileSystem extends FileSystemBase {
   }
 
   /**
+   * Makes a regular file without a name and opens it: open(2) with O_TMPFILE. {@link #link} may
+   * give it a name later, unless {@code flags} has O_EXCL; the kernel sees to that. Without a name
+   * it is gone when it is released and forgotten.
+   *
+   * @param request who asks
+   * @param parent the directory that it is to be near, with its group if that is inherited
+   * @param mode type and permissions; the caller's umask is already applied
+   * @param flags those of open(2)
+   * @param entry takes the node and its attributes, with a link count of 0
+   * @param out how the kernel should treat the handle
+   * @return the handle, never null
+   * @throws IOException EACCES, ENOSPC ...
+   */
+  default FileHandle tmpfile(
+      Request request, long parent, int mode, int flags, EntrySink entry, OpenReply out)
+      throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
    * Opens a directory for reading.
    *
    * @param request who asks
@@ -283,6 +303,33 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException EIO ...
    */
   default void statfs(Request request, long node, StatfsSink out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Makes everything durable: syncfs(2), sync(2). Linux asks this only of file systems that are
+   * mounted on a block device or by virtiofs.
+   *
+   * @param request who asks
+   * @param node the root
+   * @throws IOException EIO ...
+   */
+  default void syncfs(Request request, long node) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * Where on the device a block of a file lies: the {@code FIBMAP} of swap files and boot loaders.
+   * Linux asks this only of file systems that are mounted on a block device.
+   *
+   * @param request who asks
+   * @param node the file
+   * @param blockSize unit of both numbers in bytes
+   * @param block number in the file
+   * @return number on the device, 0 for a hole
+   * @throws IOException EINVAL ...
+   */
+  default long bmap(Request request, long node, int blockSize, long block) throws IOException {
     throw Errno.EOPNOTSUPP.exception();
   }
 

@@ -49,6 +49,19 @@ public interface OpenFile extends FileHandle {
   }
 
   /**
+   * Gives a file without a name its first one: linkat(2) of what {@link FuseFileSystem#tmpfile} has
+   * made. The kernel does not ask it of a file that has lost its names. {@link #getattr} is asked
+   * for the attributes.
+   *
+   * @param request who asks
+   * @param newPath the name that it gets
+   * @throws IOException EEXIST, ENOSPC ...
+   */
+  default void link(Request request, String newPath) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
    * Sets an extended attribute, as {@link FuseFileSystem#setxattr}.
    *
    * @param request who asks

@@ -8,9 +8,9 @@ import java.util.Set;
 /**
  * What the kernel can ask of a file system, by the names of &lt;linux/fuse.h&gt;.
  *
- * <p>Operations on open files (read, write, flush, fsync, fallocate, release) come with {@link
- * #OPEN} or {@link #CREATE}, those on open directories with {@link #OPENDIR}: their handles answer
- * them.
+ * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl,
+ * release) come with {@link #OPEN} or {@link #CREATE}, those on open directories with {@link
+ * #OPENDIR}: their handles answer them.
  */
 public enum Operation {
   /** {@link InodeFileSystem#lookup}. */
@@ -71,15 +71,30 @@ public enum Operation {
   ACCESS(34),
   /** {@link InodeFileSystem#create}. */
   CREATE(35),
+  /** {@link InodeFileSystem#bmap}. */
+  BMAP(37),
+  /** {@link FileHandle#ioctl}, {@link DirHandle#ioctl}. */
+  IOCTL(39),
   /** {@link FileHandle#fallocate}. */
   FALLOCATE(43),
   /** {@link DirHandle#read}, with attributes. */
-  READDIRPLUS(44);
+  READDIRPLUS(44),
+  /** {@link FileHandle#lseek}. */
+  LSEEK(46),
+  /** {@link FileHandle#copyFileRange}. */
+  COPY_FILE_RANGE(47),
+  /** {@link InodeFileSystem#syncfs}. */
+  SYNCFS(50),
+  /** {@link InodeFileSystem#tmpfile}. */
+  TMPFILE(51),
+  /** {@link InodeFileSystem#getattr}, with {@link AttrSink#btime}. */
+  STATX(52);
 
   private static final Set<Operation> OF_FILES =
-      Collections.unmodifiableSet(EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE));
+      Collections.unmodifiableSet(
+          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL));
   private static final Set<Operation> OF_DIRECTORIES =
-      Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS));
+      Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS, IOCTL));
 
   private final int opcode;
 
@@ -112,10 +127,13 @@ public enum Operation {
     if (byPath && found.contains(GETATTR)) {
       found.add(LOOKUP);
     }
+    if (found.contains(GETATTR)) {
+      found.add(STATX);
+    }
     if (found.contains(READDIR)) {
       found.add(OPENDIR);
     }
-    if (found.contains(OPEN) || found.contains(CREATE)) {
+    if (found.contains(OPEN) || found.contains(CREATE) || found.contains(TMPFILE)) {
       found.addAll(OF_FILES);
     }
     if (found.contains(OPENDIR)) {

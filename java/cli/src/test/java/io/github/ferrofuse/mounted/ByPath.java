@@ -255,6 +255,19 @@ class ByPath implements FuseFileSystem {
     }
   }
 
+  /** To be overridden together with {@link #handle}, unless that answers for itself. */
+  @Override
+  public OpenFile tmpfile(Request request, String directory, int mode, int flags, OpenReply out)
+      throws IOException {
+    try (Held parent = walk(request, directory)) {
+      Held made = new Held();
+      FileHandle opened = inner.tmpfile(request, parent.node, mode, flags, made, out);
+      // Its open keeps the node.
+      made.close();
+      return new Handle(made.node, opened);
+    }
+  }
+
   private FileHandle open(Request request, long node, int flags, OpenReply out) throws IOException {
     FileHandle opened = inner.open(request, node, flags, out);
     return opened == null ? null : handle(node, opened);
@@ -403,6 +416,34 @@ class ByPath implements FuseFileSystem {
     @Override
     public void fallocate(Request request, int mode, long offset, long length) throws IOException {
       opened.fallocate(request, mode, offset, length);
+    }
+
+    @Override
+    public long lseek(Request request, long offset, int whence) throws IOException {
+      return opened.lseek(request, offset, whence);
+    }
+
+    @Override
+    public long copyFileRange(
+        Request request, FileHandle source, long sourceOffset, long offset, long length)
+        throws IOException {
+      FileHandle from = source instanceof Handle ? ((Handle) source).opened : source;
+      return opened.copyFileRange(request, from, sourceOffset, offset, length);
+    }
+
+    @Override
+    public int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
+        throws IOException {
+      return opened.ioctl(request, command, argument, in, out);
+    }
+
+    @Override
+    public void link(Request request, String newPath) throws IOException {
+      try (Held newParent = walk(request, parent(newPath))) {
+        Held again = new Held();
+        inner.link(request, node, newParent.node, last(newPath), again);
+        again.close();
+      }
     }
 
     @Override

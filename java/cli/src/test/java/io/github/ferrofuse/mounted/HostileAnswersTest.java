@@ -67,6 +67,7 @@ class HostileAnswersTest {
       links();
       opens();
       transfers();
+      ranges();
       listings();
       xattrs();
       figures();
@@ -79,13 +80,16 @@ class HostileAnswersTest {
 
   private void nothing() {
     for (String method :
-        List.of("lookup", "getattr", "setattr", "mknod", "mkdir", "symlink", "link", "create")) {
+        List.of(
+            "lookup", "getattr", "setattr", "mknod", "mkdir", "symlink", "link", "create",
+            "tmpfile")) {
       check("InodeFileSystem." + method, "returns null and sets nothing", "EIO", this::nothing);
     }
     for (String method : List.of("open", "opendir", "getxattr")) {
       check("InodeFileSystem." + method, "returns null", "EIO", this::nothing);
     }
-    for (String method : List.of("read", "write", "concurrency")) {
+    for (String method :
+        List.of("read", "write", "concurrency", "lseek", "copyFileRange", "ioctl")) {
       check("FileHandle." + method, "returns null", "EIO", this::nothing);
     }
     for (String method :
@@ -185,6 +189,8 @@ class HostileAnswersTest {
       check(made, "made as a socket", "EIO", makes(910, FileType.SOCKET.bits() | 0644));
       check(made, "made as the root", "EIO", makes(1, typeOf(method) | 0755));
     }
+    check("InodeFileSystem.tmpfile", "made as a socket", "EIO", makes(915, 0140644));
+    check("InodeFileSystem.tmpfile", "made as the root", "EIO", makes(1, FILE));
     check("InodeFileSystem.create", "made as a directory", "EIO", makes(911, DIRECTORY));
     check("InodeFileSystem.mkdir", "made as a file", "EIO", makes(912, FILE));
     check("InodeFileSystem.mknod", "a fifo made as a file", "EIO", makes(913, FILE));
@@ -340,6 +346,26 @@ class HostileAnswersTest {
           src.duplicate().put(new byte[src.remaining()]);
           return src.remaining();
         });
+  }
+
+  private void ranges() {
+    check("FileHandle.lseek", "returns -1", "EIO", (real, arguments) -> -1L);
+    check("FileHandle.copyFileRange", "returns -1", "EIO", (real, arguments) -> -1L);
+    check("FileHandle.copyFileRange", "copies too much", "EIO", (real, arguments) -> 3L);
+    for (String ioctl : List.of("FileHandle.ioctl", "DirHandle.ioctl")) {
+      check(ioctl, "returns -1", "EIO", (real, arguments) -> -1);
+      check(ioctl, "returns the largest number", "ok", (real, arguments) -> Integer.MAX_VALUE);
+      check(
+          ioctl,
+          "puts what nobody has room for",
+          "EIO",
+          (real, arguments) -> ((ByteBuffer) arguments[4]).put((byte) 1));
+      check(
+          ioctl,
+          "writes to what came in",
+          "ENOTSUP",
+          (real, arguments) -> ((ByteBuffer) arguments[3]).put((byte) 1));
+    }
   }
 
   private Object movesBackwards(HostileFileSystem.Real real, Object[] arguments) {

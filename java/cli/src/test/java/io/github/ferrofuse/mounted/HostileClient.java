@@ -25,6 +25,7 @@ final class HostileClient implements AutoCloseable {
           Map.entry(
               "InodeFileSystem.create",
               "os.close(os.open(p('new'), os.O_RDWR | os.O_CREAT | os.O_EXCL))"),
+          Map.entry("InodeFileSystem.tmpfile", "os.close(os.open(root, os.O_TMPFILE | 2))"),
           Map.entry("InodeFileSystem.opendir", "os.close(os.open(p('dir'), os.O_DIRECTORY))"),
           Map.entry("InodeFileSystem.statfs", "os.statvfs(p(''))"),
           Map.entry("InodeFileSystem.setxattr", "os.setxattr(p('file'), 'user.new', b'v')"),
@@ -38,9 +39,13 @@ final class HostileClient implements AutoCloseable {
           Map.entry("FileHandle.flush", "os.close(os.dup(fd))"),
           Map.entry("FileHandle.fsync", "os.fsync(fd)"),
           Map.entry("FileHandle.fallocate", "os.posix_fallocate(fd, 0, 100)"),
+          Map.entry("FileHandle.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
+          Map.entry("FileHandle.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
+          Map.entry("FileHandle.ioctl", "fcntl.ioctl(fd, 0x6601)"),
           Map.entry("FileHandle.release", "os.close(os.open(p('file'), os.O_RDWR))"),
           Map.entry("DirHandle.read", "os.listdir(p('dir'))"),
           Map.entry("DirHandle.fsync", "os.fsync(dirfd)"),
+          Map.entry("DirHandle.ioctl", "fcntl.ioctl(dirfd, 0x6601)"),
           Map.entry("DirHandle.release", "os.close(os.open(p('dir'), os.O_DIRECTORY))"));
 
   /** The same for a path-based file system. */
@@ -60,6 +65,7 @@ final class HostileClient implements AutoCloseable {
           Map.entry(
               "FuseFileSystem.create",
               "os.close(os.open(p('new'), os.O_RDWR | os.O_CREAT | os.O_EXCL))"),
+          Map.entry("FuseFileSystem.tmpfile", "os.close(os.open(root, os.O_TMPFILE | 2))"),
           Map.entry("FuseFileSystem.readdir", "os.listdir(p('dir'))"),
           Map.entry("FuseFileSystem.opendir", "os.close(os.open(p('dir'), os.O_DIRECTORY))"),
           Map.entry("FuseFileSystem.statfs", "os.statvfs(p(''))"),
@@ -74,6 +80,10 @@ final class HostileClient implements AutoCloseable {
           Map.entry("OpenFile.flush", "os.close(os.dup(fd))"),
           Map.entry("OpenFile.fsync", "os.fsync(fd)"),
           Map.entry("OpenFile.fallocate", "os.posix_fallocate(fd, 0, 100)"),
+          Map.entry("OpenFile.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
+          Map.entry("OpenFile.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
+          Map.entry("OpenFile.ioctl", "fcntl.ioctl(fd, 0x6601)"),
+          Map.entry("OpenFile.link", "named(os.open(root, os.O_TMPFILE | 2))"),
           Map.entry("OpenFile.release", "os.close(os.open(p('file'), os.O_RDWR))"),
           Map.entry("OpenFile.getattr", "nameless(os.fstat)"),
           Map.entry("OpenFile.setattr", "os.ftruncate(fd, 2)"),
@@ -85,7 +95,7 @@ final class HostileClient implements AutoCloseable {
 
   private static final String PROGRAM =
       """
-      import errno, os, sys
+      import errno, fcntl, os, sys
       root = sys.argv[1]
       p = lambda name: root + '/' + name
       fd = dirfd = -1
@@ -127,6 +137,11 @@ final class HostileClient implements AutoCloseable {
               os.close(lost)
       def reopen(lost):
           os.close(os.open(f'/proc/self/fd/{lost}', os.O_RDWR))
+      def named(made):
+          try:
+              os.link(f'/proc/self/fd/{made}', p('new'), src_dir_fd=0, follow_symlinks=True)
+          finally:
+              os.close(made)
       def statfs_fails(times):
           for i in range(times):
               try:

@@ -225,12 +225,15 @@ final class HostileFileSystem {
     return taken;
   }
 
-  /** Has all operations, also the one that the file system behind it leaves to the engine. */
+  /** Has all operations, also those that the file system behind it does not have. */
   private static Object behave(String name, Object behaved, Method method, Object[] arguments)
       throws Throwable {
     return switch (name) {
       case "FileSystemBase.operations" -> EnumSet.allOf(Operation.class);
       case "InodeFileSystem.access", "FuseFileSystem.access" -> null;
+      case "FileHandle.ioctl", "DirHandle.ioctl", "OpenFile.ioctl" -> 0;
+      // Which wants a handle of its own, and gets a wrapped one.
+      case "FileHandle.copyFileRange", "OpenFile.copyFileRange" -> arguments[4];
       case "InodeFileSystem.forget" ->
           (Long) arguments[1] > 0 ? invoke(behaved, method, arguments) : null;
       default -> invoke(behaved, method, arguments);

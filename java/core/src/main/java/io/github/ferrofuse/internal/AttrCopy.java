@@ -115,6 +115,12 @@ final class AttrCopy implements AttrSink {
     return this;
   }
 
+  /** A listing has no place for it. */
+  @Override
+  public AttrSink btime(long seconds, int nanos) {
+    return this;
+  }
+
   @Override
   public AttrSink timeout(long nanos) {
     timeout = nanos;

@@ -15,12 +15,17 @@ final class AttrWriter implements AttrSink {
   private final int validNsec;
   private final long defaultTimeout;
 
-  private AttrWriter(ByteBuffer page, int attr, int valid, int validNsec, long timeoutNanos) {
+  /** Whether there is a place for the time of birth. */
+  private final boolean hasBirth;
+
+  private AttrWriter(
+      ByteBuffer page, int attr, int valid, int validNsec, long timeoutNanos, boolean hasBirth) {
     this.page = page;
     this.attr = attr;
     this.valid = valid;
     this.validNsec = validNsec;
     this.defaultTimeout = timeoutNanos;
+    this.hasBirth = hasBirth;
   }
 
   /** The one of {@code fuse_attr_out}. */
@@ -30,7 +35,8 @@ final class AttrWriter implements AttrSink {
         Layout.GETATTR + Layout.GETATTR_ATTR,
         Layout.GETATTR + Layout.GETATTR_VALID,
         Layout.GETATTR + Layout.GETATTR_VALID_NSEC,
-        timeoutNanos);
+        timeoutNanos,
+        true);
   }
 
   /** The one inside {@code fuse_entry_out}. */
@@ -40,10 +46,14 @@ final class AttrWriter implements AttrSink {
         Layout.ENTRY + Layout.ENTRY_ATTR,
         Layout.ENTRY + Layout.ENTRY_ATTR_VALID,
         Layout.ENTRY + Layout.ENTRY_ATTR_VALID_NSEC,
-        timeoutNanos);
+        timeoutNanos,
+        false);
   }
 
   AttrWriter reset() {
+    if (hasBirth) {
+      page.putInt(Layout.BIRTH_GIVEN, 0);
+    }
     for (int i = 0; i < Layout.ATTR_LENGTH; i += Long.BYTES) {
       page.putLong(attr + i, 0);
     }
@@ -161,10 +171,25 @@ final class AttrWriter implements AttrSink {
     return time(Layout.ATTR_CTIME, Layout.ATTR_CTIMENSEC, seconds, nanos);
   }
 
-  private AttrSink time(int secondsAt, int nanosAt, long seconds, int nanos) {
+  @Override
+  public AttrSink btime(long seconds, int nanos) {
+    checkNanos(nanos);
+    if (hasBirth) {
+      page.putLong(Layout.BIRTH_SECONDS, seconds);
+      page.putInt(Layout.BIRTH_NANOS, nanos);
+      page.putInt(Layout.BIRTH_GIVEN, 1);
+    }
+    return this;
+  }
+
+  private static void checkNanos(int nanos) {
     if (nanos < 0 || nanos >= NANOS) {
       throw new IllegalArgumentException("time with " + nanos + " ns: 0 to 999999999");
     }
+  }
+
+  private AttrSink time(int secondsAt, int nanosAt, long seconds, int nanos) {
+    checkNanos(nanos);
     page.putLong(attr + secondsAt, seconds);
     page.putInt(attr + nanosAt, nanos);
     return this;

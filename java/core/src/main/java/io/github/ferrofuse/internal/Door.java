@@ -171,5 +171,10 @@ public final class Door {
     public void clearsPrivileges() {
       wishes |= Layout.WISH_CLEARS_PRIVILEGES;
     }
+
+    @Override
+    public void birthTimes() {
+      wishes |= Layout.WISH_BIRTH_TIMES;
+    }
   }
 }

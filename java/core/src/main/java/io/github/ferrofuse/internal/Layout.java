@@ -28,7 +28,10 @@ final class Layout {
 
   /** Bit of {@link #REQUEST_FLAGS}, set here: {@link Upcalls#disarm} is to be called. */
   static final int FLAG_ARMED = 2;
+
+  // Bits of what Door.init answers.
   static final int WISH_CLEARS_PRIVILEGES = 1;
+  static final int WISH_BIRTH_TIMES = 2;
 
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;
@@ -89,9 +92,23 @@ final class Layout {
   static final int STATFS_NAMELEN = 44;
   static final int STATFS_FRSIZE = 48;
 
-  static final int NAME = 440;
+  static final int BIRTH_SECONDS = 440;
+  static final int BIRTH_NANOS = 448;
+  static final int BIRTH_GIVEN = 452;
+
+  static final int IOCTL_ARGUMENT = 456;
+  static final int IOCTL_COMMAND = 464;
+  static final int IOCTL_IN_START = 468;
+  static final int IOCTL_IN_END = 472;
+  static final int IOCTL_OUT_START = 476;
+  static final int IOCTL_OUT_END = 480;
+  static final int IOCTL_OUT_LENGTH = 484;
+
+  static final int NUMBER = 488;
+
+  static final int NAME = 496;
   static final int NAME_CAPACITY = 4096;
-  static final int TARGET = 4536;
+  static final int TARGET = 4592;
 
   static final int DIRENT_LENGTH = 24;
   static final int DIRENT_INO = 0;

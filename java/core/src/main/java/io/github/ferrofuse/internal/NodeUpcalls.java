@@ -151,6 +151,26 @@ final class NodeUpcalls extends Upcalls {
     }
   }
 
+  int syncfs(long node) {
+    begin();
+    try {
+      fs.syncfs(request, node);
+      return 0;
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
+  /** Answers 0 and the block. */
+  int bmap(long node, int blockSize, long block) {
+    begin();
+    try {
+      return answer("bmap", fs.bmap(request, node, blockSize, block));
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
   int access(long node, int mask) {
     begin();
     try {
@@ -247,18 +267,32 @@ final class NodeUpcalls extends Upcalls {
     begin();
     try {
       OpenReplyWriter reply = opened.reset();
-      FileHandle handle =
-          fs.create(request, parent, name(nameLength), mode, flags, entry.reset(), reply);
-      try {
-        entry.finishRegular();
-        return keep(slot, handle);
-      } catch (Throwable thrown) {
-        releaseQuietly(handle);
-        takeBack();
-        throw thrown;
-      }
+      return keepMade(
+          slot, fs.create(request, parent, name(nameLength), mode, flags, entry.reset(), reply));
     } catch (Throwable thrown) {
       return failed(fs, thrown);
+    }
+  }
+
+  int tmpfile(long parent, int mode, int flags, int slot) {
+    begin();
+    try {
+      OpenReplyWriter reply = opened.reset();
+      return keepMade(slot, fs.tmpfile(request, parent, mode, flags, entry.reset(), reply));
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
+  /** Completes the entry of a file that was made and opened, and files its handle. */
+  private int keepMade(int slot, FileHandle handle) {
+    try {
+      entry.finishRegular();
+      return keep(slot, handle);
+    } catch (Throwable thrown) {
+      releaseQuietly(handle);
+      takeBack();
+      throw thrown;
     }
   }
 

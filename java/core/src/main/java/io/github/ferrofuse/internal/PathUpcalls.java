@@ -142,11 +142,17 @@ final class PathUpcalls extends Upcalls {
     }
   }
 
-  int link(int path, int newPath) {
+  /** {@code slot} is an open handle of a file without a name, -1 for one with a path. */
+  int link(int path, int slot, int newPath) {
     begin();
     try {
+      OpenFile file = nameless(path, slot);
       String made = second(newPath);
-      fs.link(request, path(path), made);
+      if (file != null) {
+        file.link(request, made);
+      } else {
+        fs.link(request, path(path), made);
+      }
       return answerEntry(made);
     } catch (Throwable thrown) {
       return failed(fs, thrown);
@@ -158,6 +164,26 @@ final class PathUpcalls extends Upcalls {
     try {
       fs.statfs(request, path(path), statfs.reset());
       return 0;
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
+  int syncfs() {
+    begin();
+    try {
+      fs.syncfs(request);
+      return 0;
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
+  /** Answers 0 and the block. */
+  int bmap(int path, int blockSize, long block) {
+    begin();
+    try {
+      return answer("bmap", fs.bmap(request, path(path), blockSize, block));
     } catch (Throwable thrown) {
       return failed(fs, thrown);
     }
@@ -295,6 +321,25 @@ final class PathUpcalls extends Upcalls {
         }
         keep(slot, handle); // refuses null
         return answersItself(handle);
+      } catch (Throwable thrown) {
+        releaseQuietly(handle);
+        throw thrown;
+      }
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+  }
+
+  int tmpfile(int directory, int mode, int flags, int slot) {
+    begin();
+    try {
+      OpenFile handle = fs.tmpfile(request, path(directory), mode, flags, opened.reset());
+      try {
+        if (handle != null) {
+          handle.getattr(request, entry.reset().attr());
+          entry.finishUnnumbered();
+        }
+        return keep(slot, handle); // refuses null
       } catch (Throwable thrown) {
         releaseQuietly(handle);
         throw thrown;

@@ -6,12 +6,18 @@ import java.nio.ByteBuffer;
 
 /** The request in a lease's args page. */
 final class RequestView implements Request {
+  // The kernel's second numbers of an operation.
+  private static final int RENAME2 = 45;
+  private static final int COPY_FILE_RANGE_64 = 53;
+
   private static final Operation[] BY_OPCODE = new Operation[64];
 
   static {
     for (Operation operation : Operation.values()) {
       BY_OPCODE[operation.opcode()] = operation;
     }
+    BY_OPCODE[RENAME2] = Operation.RENAME;
+    BY_OPCODE[COPY_FILE_RANGE_64] = Operation.COPY_FILE_RANGE;
   }
 
   private final ByteBuffer page;

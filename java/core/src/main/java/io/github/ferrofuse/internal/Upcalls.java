@@ -22,6 +22,7 @@ import java.nio.ByteOrder;
  */
 abstract class Upcalls {
   private static final int PAGE_ALIGNMENT = 4096;
+  private static final ByteOrder NATIVE = ByteOrder.nativeOrder();
 
   final Door door;
   private final FileSystemBase fs;
@@ -163,6 +164,43 @@ abstract class Upcalls {
     }
   }
 
+  /** Answers 0 and the offset. */
+  int lseek(int slot, long offset, int whence) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      return answer("lseek", opened(handle).lseek(request, offset, whence));
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
+  /** Answers 0 and how many bytes were copied. */
+  int copy(int source, long sourceOffset, int slot, long offset, long length) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      FileHandle from = opened(files.get(source));
+      long copied = opened(handle).copyFileRange(request, from, sourceOffset, offset, length);
+      return answer("copyFileRange", copied);
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
+  /** Answers what ioctl(2) returns. */
+  int ioctl(int slot) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      ByteBuffer out = ioctlOut();
+      int result = opened(handle).ioctl(request, ioctlCommand(), ioctlArgument(), ioctlIn(), out);
+      return answerIoctl(result, out);
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
   int release(int slot) {
     begin();
     releaseQuietly(files.remove(slot));
@@ -211,6 +249,19 @@ abstract class Upcalls {
     }
   }
 
+  /** Answers what ioctl(2) returns. */
+  int ioctldir(int slot) {
+    begin();
+    DirHandle handle = directories.get(slot);
+    try {
+      ByteBuffer out = ioctlOut();
+      int result = opened(handle).ioctl(request, ioctlCommand(), ioctlArgument(), ioctlIn(), out);
+      return answerIoctl(result, out);
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
   int releasedir(int slot) {
     begin();
     DirHandle handle = directories.remove(slot);
@@ -224,7 +275,47 @@ abstract class Upcalls {
     return 0;
   }
 
+  // ---- ioctl ----
+
+  private int ioctlCommand() {
+    return page.getInt(Layout.IOCTL_COMMAND);
+  }
+
+  private long ioctlArgument() {
+    return page.getLong(Layout.IOCTL_ARGUMENT);
+  }
+
+  private ByteBuffer ioctlIn() {
+    return ioctlArea(Layout.IOCTL_IN_START, Layout.IOCTL_IN_END).asReadOnlyBuffer().order(NATIVE);
+  }
+
+  private ByteBuffer ioctlOut() {
+    return ioctlArea(Layout.IOCTL_OUT_START, Layout.IOCTL_OUT_END);
+  }
+
+  private ByteBuffer ioctlArea(int startAt, int endAt) {
+    int start = page.getInt(startAt);
+    return bulk.duplicate().clear().slice(start, page.getInt(endAt) - start).order(NATIVE);
+  }
+
+  private int answerIoctl(int result, ByteBuffer out) {
+    if (result < 0) {
+      throw new IllegalStateException("ioctl returned " + result + ": 0 or more");
+    }
+    page.putInt(Layout.IOCTL_OUT_LENGTH, out.position());
+    return result;
+  }
+
   // ---- shared ----
+
+  /** Answers 0, and a number that has more bits than an answer. */
+  final int answer(String method, long number) {
+    if (number < 0) {
+      throw new IllegalStateException(method + " returned " + number + ": 0 or more");
+    }
+    page.putLong(Layout.NUMBER, number);
+    return 0;
+  }
 
   /**
    * A handler that left its thread interrupted must not close the channels of the next request's.

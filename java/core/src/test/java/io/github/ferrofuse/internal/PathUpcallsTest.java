@@ -71,7 +71,7 @@ class PathUpcallsTest {
     assertEquals(SYMLINK, entryMode());
     assertEquals(List.of("symlink /link the target", "getattr /link"), calls);
     calls.clear();
-    assertEquals(0, during(Operation.LINK).link(path("/file"), second("/other")));
+    assertEquals(0, during(Operation.LINK).link(path("/file"), -1, second("/other")));
     assertEquals(List.of("link /file /other", "getattr /other"), calls);
   }
 

@@ -71,6 +71,30 @@ final class ChunkIndex {
   }
 
   /**
+   * The next chunk that is there.
+   *
+   * @param from first key to look at
+   * @return its key; {@code Long.MAX_VALUE} if there is none
+   */
+  long next(long from) {
+    if (end - from <= values.length) {
+      for (long key = from; key < end; key++) {
+        if (get(key) != ChunkStore.NONE) {
+          return key;
+        }
+      }
+      return Long.MAX_VALUE;
+    }
+    long next = Long.MAX_VALUE;
+    for (int i = 0; i < values.length; i++) {
+      if (values[i] != 0 && keys[i] >= from) {
+        next = Math.min(next, keys[i]);
+      }
+    }
+    return next;
+  }
+
+  /**
    * Counts the chunks of a range.
    *
    * @param from first key

@@ -75,6 +75,37 @@ final class FileData {
   }
 
   /**
+   * Where the next data begins.
+   *
+   * @param offset 0 or more
+   * @return {@code offset} or more; the size if there is no more data
+   */
+  long nextData(long offset) {
+    if (offset >= size) {
+      return size;
+    }
+    long key = index.next(offset >>> CHUNK_SHIFT);
+    return key > size >>> CHUNK_SHIFT ? size : Math.min(size, Math.max(offset, key << CHUNK_SHIFT));
+  }
+
+  /**
+   * Where the next hole begins; the end of the file is one.
+   *
+   * @param offset 0 or more
+   * @return {@code offset} or more, the size at most
+   */
+  long nextHole(long offset) {
+    if (offset >= size) {
+      return size;
+    }
+    long key = offset >>> CHUNK_SHIFT;
+    while (index.get(key) != NONE) {
+      key++;
+    }
+    return Math.min(size, Math.max(offset, key << CHUNK_SHIFT));
+  }
+
+  /**
    * Writes as much as there is room for.
    *
    * @param src gives the bytes at its position, which moves on

@@ -41,6 +41,9 @@ abstract class Inode {
   private int gid;
   private int links;
 
+  /** Has no name yet, but may get one. */
+  private boolean awaitsName;
+
   /** Null until one is set. */
   private Xattrs xattrs;
 
@@ -268,6 +271,7 @@ abstract class Inode {
     long stamp = lock.writeLock();
     try {
       links += difference;
+      awaitsName &= links == 0;
       times.changed(now);
       return links;
     } finally {
@@ -288,6 +292,27 @@ abstract class Inode {
       times.modified(now);
     } finally {
       lock.unlockWrite(stamp);
+    }
+  }
+
+  /** A file that was made without a name, which it may get later. */
+  final void makeNameless() {
+    long stamp = lock.writeLock();
+    try {
+      links = 0;
+      awaitsName = true;
+    } finally {
+      lock.unlockWrite(stamp);
+    }
+  }
+
+  /** {@return whether it was made without a name and has not got one yet} */
+  final boolean awaitsName() {
+    long stamp = lock.readLock();
+    try {
+      return awaitsName;
+    } finally {
+      lock.unlockRead(stamp);
     }
   }
 

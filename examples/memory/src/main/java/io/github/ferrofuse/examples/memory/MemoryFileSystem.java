@@ -89,6 +89,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   @Override
   public void init(Connection connection) {
     connection.clearsPrivileges();
+    connection.birthTimes();
   }
 
   @Override
@@ -290,6 +291,17 @@ public final class MemoryFileSystem implements InodeFileSystem {
       fill(file, entry);
       return handle(file, flags, out);
     }
+  }
+
+  @Override
+  public FileHandle tmpfile(
+      Request request, long parent, int mode, int flags, EntrySink entry, OpenReply out)
+      throws IOException {
+    RegularFile file = newFile(request, mode);
+    tree.addNameless(directory(parent), file);
+    file.retain();
+    fill(file, entry);
+    return handle(file, flags, out);
   }
 
   @Override

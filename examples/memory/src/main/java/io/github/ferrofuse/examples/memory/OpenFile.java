@@ -1,5 +1,6 @@
 package io.github.ferrofuse.examples.memory;
 
+import io.github.ferrofuse.Errno;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.Request;
@@ -48,6 +49,22 @@ final class OpenFile implements FileHandle {
   @Override
   public void fallocate(Request request, int mode, long offset, long length) throws FuseException {
     file.fallocate(request, mode, offset, length, clock);
+  }
+
+  @Override
+  public long lseek(Request request, long offset, int whence) throws FuseException {
+    return file.seek(offset, whence == SEEK_HOLE);
+  }
+
+  @Override
+  public long copyFileRange(
+      Request request, FileHandle source, long sourceOffset, long offset, long length)
+      throws FuseException {
+    if (!(source instanceof OpenFile)) {
+      throw Errno.EXDEV.exception(); // somebody's wrapping
+    }
+    RegularFile from = ((OpenFile) source).file;
+    return file.copy(request, from, sourceOffset, offset, length, clock);
   }
 
   @Override

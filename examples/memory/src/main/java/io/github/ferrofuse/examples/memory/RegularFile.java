@@ -15,6 +15,9 @@ final class RegularFile extends Inode {
   private static final int FALLOC_FL_PUNCH_HOLE = 0x02;
   private static final int FALLOC_FL_ZERO_RANGE = 0x10;
 
+  /** Bytes that are copied at once. */
+  private static final int COPY_STEP = 1 << 20;
+
   private final FileData data;
 
   /** An empty file; the arguments are those of {@link Inode}, and where its content will lie. */
@@ -67,6 +70,25 @@ final class RegularFile extends Inode {
     return count;
   }
 
+  /**
+   * Where data or a hole begins: lseek(2).
+   *
+   * @param hole whether a hole is looked for
+   * @throws FuseException ENXIO past the end, or if there is no more data
+   */
+  long seek(long offset, boolean hole) throws FuseException {
+    long stamp = lock.readLock();
+    try {
+      long found = hole ? data.nextHole(offset) : data.nextData(offset);
+      if (offset >= data.size() || !hole && found == data.size()) {
+        throw Errno.ENXIO.exception();
+      }
+      return found;
+    } finally {
+      lock.unlockRead(stamp);
+    }
+  }
+
   /** Writes: {@link FileData#write}. */
   int write(Request request, ByteBuffer src, long offset, Clock clock) throws FuseException {
     long stamp = lock.writeLock();
@@ -116,6 +138,90 @@ final class RegularFile extends Inode {
         throw Errno.EOPNOTSUPP.exception();
       }
       changed(request.uid() != 0, clock);
+    } finally {
+      lock.unlockWrite(stamp);
+    }
+  }
+
+  /**
+   * Takes over what another file has: copy_file_range(2). Holes stay holes. Neither file is locked
+   * during all of it, so that no two copies wait for each other; others may see it half done.
+   *
+   * @param source where it comes from, maybe this file
+   * @param from where in the source to begin
+   * @param to where in this file to begin
+   * @param length how many bytes; ends at the end of the source
+   * @return how many bytes were copied; fewer if there is no more room, or the caller is
+   *     interrupted
+   * @throws FuseException EINVAL for ranges of one file that overlap, ENOSPC, EFBIG
+   */
+  long copy(Request request, RegularFile source, long from, long to, long length, Clock clock)
+      throws FuseException {
+    if (source == this && Math.abs(from - to) < length) {
+      throw Errno.EINVAL.exception();
+    }
+    ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(length, COPY_STEP));
+    long done = 0;
+    while (done < length && !request.interrupted()) {
+      buffer.clear();
+      long step = source.nextPart(from + done, length - done, buffer);
+      long put = step == 0 ? 0 : put(request, buffer.flip(), to + done, step, done == 0, clock);
+      done += put;
+      if (put < step || step == 0) {
+        break;
+      }
+    }
+    return done;
+  }
+
+  /**
+   * A hole, or data as far as the buffer has room for it.
+   *
+   * @param buffer takes the data; stays empty for a hole
+   * @return how long it is, 0 at the end of the file
+   */
+  private long nextPart(long offset, long length, ByteBuffer buffer) {
+    long stamp = lock.readLock();
+    try {
+      long start = data.nextData(offset);
+      if (start > offset) {
+        return Math.min(length, start - offset);
+      }
+      long end = Math.min(data.nextHole(offset), offset + length);
+      buffer.limit((int) Math.min(buffer.limit(), end - offset));
+      return data.read(buffer, offset);
+    } finally {
+      lock.unlockRead(stamp);
+    }
+  }
+
+  /**
+   * Puts data, or a hole if there is none.
+   *
+   * @param orFails whether to fail if there is no room at all
+   * @return how much there was room for
+   */
+  private long put(
+      Request request, ByteBuffer src, long offset, long length, boolean orFails, Clock clock)
+      throws FuseException {
+    long stamp = lock.writeLock();
+    try {
+      long put = length;
+      if (src.hasRemaining()) {
+        put = data.write(src, offset);
+      } else {
+        data.punch(offset, length);
+        if (offset + length > data.size()) {
+          data.truncate(offset + length);
+        }
+      }
+      changed(request.uid() != 0, clock);
+      return put;
+    } catch (FuseException e) {
+      if (orFails) {
+        throw e;
+      }
+      return 0;
     } finally {
       lock.unlockWrite(stamp);
     }

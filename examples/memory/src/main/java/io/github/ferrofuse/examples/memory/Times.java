@@ -4,12 +4,15 @@ import io.github.ferrofuse.AttrChange;
 import io.github.ferrofuse.AttrSink;
 
 /**
- * The three times of a file, kept as seconds and nanoseconds since any year can be set. Guarded by
- * the inode's lock. Arguments named {@code now} are {@link Clock#now}.
+ * The times of a file, kept as seconds and nanoseconds since any year can be set. Guarded by the
+ * inode's lock. Arguments named {@code now} are {@link Clock#now}.
  */
 final class Times {
   private static final long SECOND = 1_000_000_000;
   private static final long DAY_IN_SECONDS = 24 * 60 * 60;
+
+  /** When the file was made, as {@link Clock#now}; nobody can set it. */
+  private final long birth;
 
   private long accessSeconds;
   private long modifySeconds;
@@ -24,6 +27,7 @@ final class Times {
    * @param now the present
    */
   Times(long now) {
+    birth = now;
     accessed(now);
     modified(now);
   }
@@ -86,7 +90,8 @@ final class Times {
   void fill(AttrSink out) {
     out.atime(accessSeconds, accessNanos)
         .mtime(modifySeconds, modifyNanos)
-        .ctime(changeSeconds, changeNanos);
+        .ctime(changeSeconds, changeNanos)
+        .btime(Math.floorDiv(birth, SECOND), (int) Math.floorMod(birth, SECOND));
   }
 
   private static boolean isAfter(long seconds, int nanos, long otherSeconds, int otherNanos) {

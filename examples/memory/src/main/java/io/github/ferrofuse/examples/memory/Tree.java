@@ -136,6 +136,27 @@ final class Tree {
   }
 
   /**
+   * Makes a new inode known that has no name yet: {@link #link} may give it one.
+   *
+   * @param directory whose group it may inherit
+   * @param inode the inode, which nobody knows yet; retained for the caller
+   * @throws FuseException ENOENT if the directory was removed, ENOSPC
+   */
+  void addNameless(Directory directory, Inode inode) throws FuseException {
+    long stamp = lock.writeLock();
+    try {
+      if (directory.parent() == null) {
+        throw Errno.ENOENT.exception();
+      }
+      register(inode, directory, 0);
+      // The reference that its name would have is the caller's.
+      inode.makeNameless();
+    } finally {
+      lock.unlockWrite(stamp);
+    }
+  }
+
+  /**
    * Gives an inode one more name.
    *
    * @param inode anything but a directory; retained for the caller
@@ -153,7 +174,7 @@ final class Tree {
     try {
       checkAbsent(directory, name);
       int links = inode.links();
-      if (links == 0) {
+      if (links == 0 && !inode.awaitsName()) {
         throw Errno.ENOENT.exception();
       }
       if (links >= MAX_LINKS) {
@@ -165,6 +186,9 @@ final class Tree {
       directory.entriesChanged(0, now);
       inode.addLinks(1, now);
       inode.retain();
+      if (links == 0) {
+        inode.retain(); // for having a name
+      }
     } finally {
       lock.unlockWrite(stamp);
     }

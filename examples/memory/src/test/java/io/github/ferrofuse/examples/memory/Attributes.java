@@ -93,6 +93,11 @@ final class Attributes implements EntrySink, AttrSink, StatfsSink {
   }
 
   @Override
+  public AttrSink btime(long seconds, int nanos) {
+    return this;
+  }
+
+  @Override
   public AttrSink rdev(int value) {
     rdev = value;
     return this;

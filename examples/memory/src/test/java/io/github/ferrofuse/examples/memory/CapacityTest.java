@@ -147,6 +147,24 @@ class CapacityTest {
   }
 
   @Test
+  void aCopyTakesWhatFitsAndTheNextOneNothing() throws IOException {
+    Client client = Client.of(10, 10);
+    FileHandle from = client.create(Client.ROOT, "from", O_RDWR);
+    client.write(client.lookup(Client.ROOT, "from"), Client.bytes(6 * CHUNK, 1), 0);
+    FileHandle to = client.create(Client.ROOT, "to", O_RDWR);
+    long node = client.lookup(Client.ROOT, "to");
+    assertEquals(4 * CHUNK, to.copyFileRange(client.caller, from, 0, 0, 6 * CHUNK));
+    assertEquals(4 * CHUNK, client.stat(node).size);
+    assertEquals(
+        Errno.ENOSPC,
+        Client.errnoOf(
+            () -> to.copyFileRange(client.caller, from, 4 * CHUNK, 4 * CHUNK, 2 * CHUNK)));
+    assertEquals(0, to.copyFileRange(client.caller, from, 6 * CHUNK, 0, 1));
+    assertEquals(0, to.copyFileRange(client.caller, from, 0, 0, 0));
+    assertEquals(CHUNK, to.copyFileRange(client.caller, from, 5 * CHUNK, 0, Long.MAX_VALUE / 2));
+  }
+
+  @Test
   void fallocateKnowsItsModes() throws IOException {
     Client client = Client.small();
     FileHandle file = client.create(Client.ROOT, "file", O_RDWR);

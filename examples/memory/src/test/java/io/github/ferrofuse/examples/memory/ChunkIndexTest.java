@@ -37,6 +37,8 @@ class ChunkIndexTest {
       assertEquals(model.size(), index.size(), where);
       long probe = BASES[random.nextInt(BASES.length)] + random.nextInt(300);
       assertEquals(model.getOrDefault(probe, ChunkStore.NONE), index.get(probe), where);
+      Long next = model.ceilingKey(probe);
+      assertEquals(next == null ? Long.MAX_VALUE : next, index.next(probe), where);
       if (step % 500 == 0) {
         model.forEach((k, chunk) -> assertEquals(chunk, index.get(k), where));
       }

@@ -93,6 +93,21 @@ class FileDataTest {
           .clear();
     }
 
+    long nextData(long offset) {
+      Long chunk = chunks.ceiling(offset / CHUNK);
+      return chunk == null || offset >= size
+          ? size
+          : Math.min(size, Math.max(offset, chunk * CHUNK));
+    }
+
+    long nextHole(long offset) {
+      long chunk = offset / CHUNK;
+      while (chunks.contains(chunk)) {
+        chunk++;
+      }
+      return Math.min(size, Math.max(offset, chunk * CHUNK));
+    }
+
     byte[] read(long offset, int length) {
       byte[] bytes = new byte[(int) Math.max(0, Math.min(length, size - offset))];
       for (int i = 0; i < bytes.length; i++) {
@@ -158,6 +173,8 @@ class FileDataTest {
         long at = bases[random.nextInt(bases.length)] + random.nextInt(10 * CHUNK);
         int count = random.nextInt(3 * CHUNK);
         assertArrayEquals(model.read(at, count), read(file, at, count), where + ", read " + at);
+        assertEquals(model.nextData(at), file.nextData(at), where + ", data at " + at);
+        assertEquals(model.nextHole(at), file.nextHole(at), where + ", hole at " + at);
       }
     }
     file.clear();
