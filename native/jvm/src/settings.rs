@@ -8,7 +8,7 @@ use std::time::Duration;
 use ferrofuse_protocol::Opcode;
 use ferrofuse_session::mount::MountSpec;
 use ferrofuse_session::paths::ROOT;
-use ferrofuse_session::{Config, Growth};
+use ferrofuse_session::{Config, Growth, Readdirplus};
 
 use crate::error::Error;
 
@@ -105,6 +105,9 @@ fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error>
         "umask" => config.umask = Some(number(name, value)?),
         "direct_io" => config.direct_io = true,
         "kernel_cache" => config.kernel_cache = true,
+        "auto_cache" => config.auto_cache = true,
+        "cache_symlinks" => config.cache_symlinks = true,
+        "readdirplus" => config.readdirplus = readdirplus(value)?,
         "writeback_cache" => config.writeback_cache = true,
         "metrics" => config.metrics = true,
         "slow" => config.slow_after = Some(Duration::from_nanos(number(name, value)?)),
@@ -120,6 +123,18 @@ fn named_api(value: &[u8]) -> Result<Api, Error> {
         b"path" => Ok(Api::Path),
         _ => Err(Error::Failed(format!(
             "setting api={}: inode or path",
+            String::from_utf8_lossy(value)
+        ))),
+    }
+}
+
+fn readdirplus(value: &[u8]) -> Result<Readdirplus, Error> {
+    match value {
+        b"auto" => Ok(Readdirplus::Auto),
+        b"always" => Ok(Readdirplus::Always),
+        b"never" => Ok(Readdirplus::Never),
+        _ => Err(Error::Failed(format!(
+            "setting readdirplus={}: auto, always or never",
             String::from_utf8_lossy(value)
         ))),
     }
@@ -167,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cached_is_what_was_asked_for() {
+        let settings =
+            parse(b"readdirplus=never\0auto_cache=\0cache_symlinks=\0").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.config.readdirplus, Readdirplus::Never);
+        assert!(settings.config.auto_cache && settings.config.cache_symlinks);
+        let plain = parse(b"").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plain.config.readdirplus, Readdirplus::Auto);
+        assert!(!plain.config.auto_cache && !plain.config.cache_symlinks);
+    }
+
+    #[test]
     fn threads_are_those_asked_for_or_as_many_as_suit_the_machine() {
         let growth = |text: &[u8]| {
             parse(text)
@@ -188,6 +214,7 @@ mod tests {
             (&b"max_write=big\0"[..], "max_write=big"),
             (b"colour=red\0", "colour"),
             (b"api=fd\0", "api=fd"),
+            (b"readdirplus=no\0", "readdirplus=no"),
             (b"x\0", "x"),
         ] {
             let error = parse(text).err().expect("refused").to_string();

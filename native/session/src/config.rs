@@ -10,6 +10,19 @@ use crate::crew::Growth;
 use crate::log::Sink;
 use crate::meter::SlowSink;
 
+/// When the kernel asks for a directory's entries together with their attributes, which saves a lookup for each that is
+/// looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readdirplus {
+    /// At the beginning of a listing, and further on if somebody has looked at entries of what was listed.
+    #[default]
+    Auto,
+    /// Every time.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// Settings of one session. Start from [`Config::default`].
 #[derive(Clone)]
 pub struct Config {
@@ -33,8 +46,14 @@ pub struct Config {
     pub direct_io: bool,
     /// Every file is opened with `FOPEN_KEEP_CACHE`.
     pub kernel_cache: bool,
+    /// As `kernel_cache`, but what is kept goes when the file's size or mtime is seen to have changed.
+    pub auto_cache: bool,
     /// Cached data is dropped when a file's size or mtime changes; without effect with `kernel_cache`.
     pub auto_inval_data: bool,
+    /// The targets of symbolic links are cached, as long as the link is remembered.
+    pub cache_symlinks: bool,
+    /// When directories are listed with attributes.
+    pub readdirplus: Readdirplus,
     /// Owner that every node shows, instead of its own.
     pub uid: Option<u32>,
     /// Group that every node shows, instead of its own.
@@ -74,7 +93,10 @@ impl Default for Config {
             writeback_cache: false,
             direct_io: false,
             kernel_cache: false,
+            auto_cache: false,
             auto_inval_data: true,
+            cache_symlinks: false,
+            readdirplus: Readdirplus::default(),
             uid: None,
             gid: None,
             umask: None,

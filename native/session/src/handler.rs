@@ -158,7 +158,8 @@ pub trait Handler {
     /// ended, maybe for one that never comes here.
     fn interrupt(&mut self, unique: u64);
 
-    /// Finds `name`. `None` is a negative entry. Each entry handed out raises the node's lookup count by one.
+    /// Finds `name`. `None` is a negative entry, valid for `Config::negative_timeout`; an entry whose `nodeid` is 0 is
+    /// one that is valid for as long as it says. Each other entry handed out raises the node's lookup count by one.
     fn lookup(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<Option<Entry>>;
     /// The kernel no longer refers to the node; `lookups` entries had been handed out since it last did not.
     fn forget(&mut self, node: Key, lookups: u64);

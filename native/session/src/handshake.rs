@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ferrofuse_protocol::abi::{self, init, InitIn, InitOut};
 use ferrofuse_protocol::{Dialect, Errno, Message, Opcode, Operation};
 
-use crate::config::Config;
+use crate::config::{Config, Readdirplus};
 use crate::error::{Error, ErrorKind};
 use crate::handler::{Handler, Offer, Wish};
 use crate::lease::SPLIT;
@@ -204,14 +204,19 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         | init::MAX_PAGES
         | init::ABORT_ERROR
         | init::INIT_EXT
-        | init::SETXATTR_EXT;
+        | init::SETXATTR_EXT
+        | init::DIRECT_IO_ALLOW_MMAP;
     let when = |condition: bool, flags: u64| if condition { flags } else { 0 };
-    asked |= when(
-        config.handles(Opcode::Readdirplus),
-        init::DO_READDIRPLUS | init::READDIRPLUS_AUTO,
-    );
+    if config.handles(Opcode::Readdirplus) {
+        asked |= match config.readdirplus {
+            Readdirplus::Auto => init::DO_READDIRPLUS | init::READDIRPLUS_AUTO,
+            Readdirplus::Always => init::DO_READDIRPLUS,
+            Readdirplus::Never => 0,
+        };
+    }
     asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
+    asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
     asked |= when(wish.clears_privileges, init::HANDLE_KILLPRIV_V2);
     let flags = asked & offer.flags;
 
@@ -312,7 +317,8 @@ mod tests {
             | init::PASSTHROUGH
             | init::OVER_IO_URING
             | init::EXPORT_SUPPORT
-            | init::SECURITY_CTX;
+            | init::SECURITY_CTX
+            | init::CACHE_SYMLINKS;
         assert_eq!(plain.flags & never, 0);
 
         let cached = Config {
@@ -330,12 +336,35 @@ mod tests {
         );
         assert!(has(cached, init::WRITEBACK_CACHE) && has(cached, init::HANDLE_KILLPRIV_V2));
         assert!(!has(cached, init::AUTO_INVAL_DATA));
+        let changing = Config {
+            auto_cache: true,
+            cache_symlinks: true,
+            ..Config::default()
+        };
+        let changing = negotiated(ALL, &changing, Wish::default());
+        assert!(has(changing, init::AUTO_INVAL_DATA) && has(changing, init::CACHE_SYMLINKS));
 
         let flat = Config {
             operations: !(1 << Opcode::Readdirplus.raw()),
             ..Config::default()
         };
         assert!(!has(negotiated(ALL, &flat, Wish::default()), init::DO_READDIRPLUS));
+    }
+
+    #[test]
+    fn listings_have_attributes_always_never_or_where_they_are_looked_at() {
+        let both = init::DO_READDIRPLUS | init::READDIRPLUS_AUTO;
+        for (readdirplus, flags) in [
+            (Readdirplus::Auto, both),
+            (Readdirplus::Always, init::DO_READDIRPLUS),
+            (Readdirplus::Never, 0),
+        ] {
+            let config = Config {
+                readdirplus,
+                ..Config::default()
+            };
+            assert_eq!(negotiated(ALL, &config, Wish::default()).flags & both, flags);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod worker;
 #[cfg(test)]
 mod testing;
 
-pub use config::Config;
+pub use config::{Config, Readdirplus};
 pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};
 pub use handler::{

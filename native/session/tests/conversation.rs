@@ -402,6 +402,13 @@ fn a_name_that_does_not_exist_is_an_error_or_a_negative_entry() {
         (entry.nodeid, entry.entry_valid, entry.entry_valid_nsec),
         (0, 2, 500_000_000)
     );
+    let absent = name("absent-for-1.5-s");
+    let entry: EntryOut = running.kernel.ask(Opcode::Lookup, ROOT, &[&absent]).record();
+    assert_eq!(
+        (entry.nodeid, entry.entry_valid, entry.entry_valid_nsec),
+        (0, 1, 500_000_000)
+    );
+    assert_eq!(running.flat.lookups(), HashMap::new());
     running.stop();
 }
 

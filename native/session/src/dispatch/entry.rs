@@ -17,22 +17,24 @@ impl<H: Handler> Serving<'_, H> {
             .node()
             .and_then(|parent| self.upcall(|handler, call| handler.lookup(call, parent, name)));
         match outcome {
+            Ok(Some(absent)) if absent.nodeid == 0 => self.no_entry(absent.entry_valid, absent.entry_valid_nsec),
             Ok(Some(entry)) => self.entry(Ok(entry)),
-            Ok(None) => self.no_entry(),
+            Ok(None) => {
+                let timeout = self.session.config.negative_timeout;
+                self.no_entry(timeout.as_secs(), timeout.subsec_nanos())
+            }
             Err(errno) => self.reply.error(errno),
         }
     }
 
     /// nodeid 0 lets the kernel remember that there is no such name.
-    fn no_entry(self) -> Delivery {
-        let timeout = self.session.config.negative_timeout;
-        if timeout.is_zero() {
+    fn no_entry(self, entry_valid: u64, entry_valid_nsec: u32) -> Delivery {
+        if (entry_valid, entry_valid_nsec) == (0, 0) {
             return self.reply.error(Errno::ENOENT);
         }
-        let entry_valid = timeout.as_secs();
         self.reply.record(&EntryOut {
             entry_valid,
-            entry_valid_nsec: timeout.subsec_nanos(),
+            entry_valid_nsec,
             ..EntryOut::default()
         })
     }

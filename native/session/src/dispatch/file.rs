@@ -134,7 +134,11 @@ impl<H: Handler> Serving<'_, H> {
         if kind == Kind::File {
             let config = &self.session.config;
             open_flags |= if config.direct_io { fopen::DIRECT_IO } else { 0 };
-            open_flags |= if config.kernel_cache { fopen::KEEP_CACHE } else { 0 };
+            open_flags |= if config.kernel_cache || config.auto_cache {
+                fopen::KEEP_CACHE
+            } else {
+                0
+            };
         }
         OpenOut {
             fh: fh.0,

@@ -22,9 +22,11 @@ public interface EntrySink {
   EntrySink generation(long generation);
 
   /**
-   * How long the kernel may believe that the name leads to this node.
+   * How long the kernel may believe that the name leads to this node; or, where {@link
+   * InodeFileSystem#lookup} answers false, that there is no such name.
    *
-   * @param nanos in nanoseconds, 0 or more; the mount's {@code entry_timeout} unless set
+   * @param nanos in nanoseconds, 0 or more; the mount's {@code entry_timeout} unless set, or its
+   *     {@code negative_timeout}
    * @return this
    */
   EntrySink entryTimeout(long nanos);

@@ -49,7 +49,8 @@ public interface FuseFileSystem extends FileSystemBase {
    * @param request who asks
    * @param path the file
    * @param out takes the attributes; at least {@link AttrSink#mode} must be set
-   * @throws IOException ENOENT if there is no such file ...
+   * @throws IOException ENOENT if there is no such file, which the kernel may then remember for the
+   *     mount's {@code negative_timeout} ...
    */
   default void getattr(Request request, String path, AttrSink out) throws IOException {
     throw Errno.EOPNOTSUPP.exception();

@@ -52,8 +52,8 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param parent the directory
    * @param name the name, never "." or ".."
    * @param out takes the node and its attributes
-   * @return false if there is no such name, which the kernel may then remember for {@code
-   *     negative_timeout}
+   * @return false if there is no such name, which the kernel may then remember for the {@link
+   *     EntrySink#entryTimeout} that was set, or else for the mount's {@code negative_timeout}
    * @throws IOException ENOTDIR, EACCES, ENAMETOOLONG ...
    */
   default boolean lookup(Request request, long parent, Name name, EntrySink out)

@@ -1,6 +1,7 @@
 package io.github.ferrofuse;
 
 import io.github.ferrofuse.MountOptions.Builder;
+import io.github.ferrofuse.MountOptions.Readdirplus;
 import io.github.ferrofuse.MountOptions.Transport;
 import java.math.BigDecimal;
 import java.time.Duration;
@@ -73,6 +74,13 @@ final class MountOptionParser {
         (b, v) -> b.pathCache(number("path_cache", v)));
     flag("direct_io", "bypass the page cache", (b, v) -> b.directIo(true));
     flag("kernel_cache", "keep cached pages across opens", (b, v) -> b.kernelCache(true));
+    flag("auto_cache", "keep them until the file has changed", (b, v) -> b.autoCache(true));
+    flag("cache_symlinks", "remember the targets of links", (b, v) -> b.cacheSymlinks(true));
+    valued(
+        "readdirplus",
+        "auto|always|never",
+        "when listings come with attributes (auto)",
+        (b, v) -> readdirplus(b, v));
     flag("writeback_cache", "gather writes in the page cache", (b, v) -> b.writebackCache(true));
     valued(
         "threads",
@@ -195,6 +203,15 @@ final class MountOptionParser {
           throw new IllegalArgumentException(
               "transport=" + value + " is not in this build: use auto or dev");
       default -> throw bad("transport", value, "auto or dev");
+    }
+  }
+
+  private static void readdirplus(Builder builder, String value) {
+    switch (value) {
+      case "auto" -> builder.readdirplus(Readdirplus.AUTO);
+      case "always" -> builder.readdirplus(Readdirplus.ALWAYS);
+      case "never" -> builder.readdirplus(Readdirplus.NEVER);
+      default -> throw bad("readdirplus", value, "auto, always or never");
     }
   }
 

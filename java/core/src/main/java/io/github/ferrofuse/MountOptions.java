@@ -25,6 +25,16 @@ public final class MountOptions {
     DEV
   }
 
+  /** When the kernel asks for a directory's entries together with their attributes. */
+  public enum Readdirplus {
+    /** At the beginning of a listing, and further on while somebody looks at the attributes. */
+    AUTO,
+    /** Every time. */
+    ALWAYS,
+    /** Never: each entry that somebody looks at is looked up by itself. */
+    NEVER
+  }
+
   private final Builder set;
 
   private MountOptions(Builder set) {
@@ -204,6 +214,21 @@ public final class MountOptions {
     return set.kernelCache;
   }
 
+  /** {@return whether it survives that until the file is seen to have changed} */
+  public boolean autoCache() {
+    return set.autoCache;
+  }
+
+  /** {@return whether the targets of symbolic links are remembered} */
+  public boolean cacheSymlinks() {
+    return set.cacheSymlinks;
+  }
+
+  /** {@return when directories are listed with attributes} */
+  public Readdirplus readdirplus() {
+    return set.readdirplus;
+  }
+
   /** {@return whether the kernel gathers writes in the page cache and sends them later} */
   public boolean writebackCache() {
     return set.writebackCache;
@@ -284,6 +309,14 @@ public final class MountOptions {
       require(
           !(allowOther && allowRoot),
           "allow_other and allow_root exclude each other: choose one of them");
+      require(
+          !(kernelCache && autoCache),
+          "kernel_cache and auto_cache exclude each other: auto_cache for files that change"
+              + " elsewhere");
+      require(
+          !(writebackCache && autoCache),
+          "writeback_cache and auto_cache exclude each other: under writeback_cache the kernel"
+              + " sees no changes made elsewhere");
       return new MountOptions(new Builder(this));
     }
   }

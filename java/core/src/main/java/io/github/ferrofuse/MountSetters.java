@@ -1,6 +1,7 @@
 package io.github.ferrofuse;
 
 import io.github.ferrofuse.MountOptions.Builder;
+import io.github.ferrofuse.MountOptions.Readdirplus;
 import io.github.ferrofuse.MountOptions.Transport;
 import java.time.Duration;
 import java.util.Objects;
@@ -36,6 +37,9 @@ abstract class MountSetters {
   int pathCache = 500;
   boolean directIo;
   boolean kernelCache;
+  boolean autoCache;
+  boolean cacheSymlinks;
+  Readdirplus readdirplus = Readdirplus.AUTO;
   boolean writebackCache;
   boolean cloneFd = true;
   Transport transport = Transport.AUTO;
@@ -68,6 +72,9 @@ abstract class MountSetters {
     pathCache = other.pathCache;
     directIo = other.directIo;
     kernelCache = other.kernelCache;
+    autoCache = other.autoCache;
+    cacheSymlinks = other.cacheSymlinks;
+    readdirplus = other.readdirplus;
     writebackCache = other.writebackCache;
     cloneFd = other.cloneFd;
     transport = other.transport;
@@ -287,7 +294,7 @@ abstract class MountSetters {
   }
 
   /**
-   * Bypasses the page cache for every file.
+   * Bypasses the page cache for every file, as {@link OpenReply#directIo} does for one.
    *
    * @param on whether to
    * @return the builder
@@ -298,7 +305,9 @@ abstract class MountSetters {
   }
 
   /**
-   * Keeps a file's page cache when it is opened again.
+   * Keeps a file's page cache when it is opened again, even if the file's mtime has changed
+   * meanwhile: for files that nobody changes but through this mount. Only a size that is seen to
+   * have changed drops it. Excludes {@link #autoCache}.
    *
    * @param on whether to
    * @return the builder
@@ -309,9 +318,51 @@ abstract class MountSetters {
   }
 
   /**
-   * Lets the kernel gather writes and send them later. It then has to read around a write that
-   * covers part of a page, and finds the end of the file for O_APPEND itself: {@code open} and
-   * {@code create} get O_RDWR in place of O_WRONLY, and no O_APPEND.
+   * Keeps a file's page cache when it is opened again, until the file's size or mtime is seen to
+   * have changed. The kernel looks before each read, at attributes that are no older than {@link
+   * #attrTimeout}: so long a change made elsewhere may go unnoticed. Excludes {@link #kernelCache},
+   * which looks at no mtime, and {@link #writebackCache}, under which the kernel believes its own
+   * size and mtime.
+   *
+   * @param on whether to
+   * @return the builder
+   */
+  public Builder autoCache(boolean on) {
+    autoCache = on;
+    return self();
+  }
+
+  /**
+   * Lets the kernel remember the targets of symbolic links as long as it remembers the links
+   * themselves, which may be much longer than any timeout: for links that are never changed in
+   * place. A link that is removed and made anew through this mount is another one.
+   *
+   * @param on whether to
+   * @return the builder
+   */
+  public Builder cacheSymlinks(boolean on) {
+    cacheSymlinks = on;
+    return self();
+  }
+
+  /**
+   * When directories are listed with attributes. Default {@link Readdirplus#AUTO}.
+   *
+   * @param choice not null
+   * @return the builder
+   */
+  public Builder readdirplus(Readdirplus choice) {
+    readdirplus = Objects.requireNonNull(choice, "readdirplus");
+    return self();
+  }
+
+  /**
+   * Lets the kernel gather writes and send them later: at fsync, close, or when it sees fit. The
+   * kernel then is the one who knows a file's size and mtime, and believes nobody else: what others
+   * change of a file is not seen before the kernel has forgotten it. It has to read around a write
+   * that covers part of a page, and finds the end of the file for O_APPEND itself: {@code open} and
+   * {@code create} get O_RDWR in place of O_WRONLY, and no O_APPEND. An error of a late write
+   * reaches fsync(2) and close(2), once per open file. Excludes {@link #autoCache}.
    *
    * @param on whether to
    * @return the builder

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,6 +83,20 @@ class MountOptionsTest {
   }
 
   @Test
+  void cachingOptionsReachTheirGetters() {
+    MountOptions plain = MountOptions.defaults();
+    assertEquals(MountOptions.Readdirplus.AUTO, plain.readdirplus());
+    assertFalse(plain.autoCache() || plain.cacheSymlinks());
+    for (MountOptions.Readdirplus choice : MountOptions.Readdirplus.values()) {
+      String text = "readdirplus=" + choice.name().toLowerCase(Locale.ROOT);
+      assertEquals(choice, MountOptions.parse(text).options().readdirplus());
+    }
+    MountOptions caching = MountOptions.parse("auto_cache,cache_symlinks").options();
+    assertTrue(caching.autoCache() && caching.cacheSymlinks());
+    assertFalse(caching.kernelCache());
+  }
+
+  @Test
   void theLaterOfTwoContradictingOptionsHolds() {
     assertFalse(MountOptions.parse("ro,rw").options().readOnly());
     assertTrue(MountOptions.parse("rw", "ro").options().readOnly());
@@ -147,6 +162,11 @@ class MountOptionsTest {
         "max_read= | option max_read needs a value: max_read=BYTES",
         "subtype=a/b | subtype=a/b: may hold letters, digits, '-', '_' and '.' only",
         "ro\\ | options ro\\: the backslash at the end has nothing to escape",
+        "readdirplus=yes | readdirplus=yes: needs auto, always or never",
+        "kernel_cache,auto_cache | kernel_cache and auto_cache exclude each other: auto_cache for"
+            + " files that change elsewhere",
+        "writeback_cache,auto_cache | writeback_cache and auto_cache exclude each other: under"
+            + " writeback_cache the kernel sees no changes made elsewhere",
         "allow_other,allow_root | allow_other and allow_root exclude each other: choose one of"
             + " them",
       },
@@ -188,6 +208,7 @@ class MountOptionsTest {
                   "fsname", "a",
                   "subtype", "a",
                   "transport", "auto",
+                  "readdirplus", "never",
                   "max_read", "8192",
                   "max_write", "8192")
               .getOrDefault(name, "1");

@@ -10,6 +10,7 @@ final class EntryWriter implements EntrySink {
   private final ByteBuffer page;
   private final AttrWriter attr;
   private final long defaultTimeout;
+  private boolean isTimed;
 
   EntryWriter(ByteBuffer page, long entryTimeoutNanos, long attrTimeoutNanos) {
     this.page = page;
@@ -19,6 +20,7 @@ final class EntryWriter implements EntrySink {
 
   EntryWriter reset() {
     node(0).generation(0).entryTimeout(defaultTimeout);
+    isTimed = false;
     attr.reset();
     return this;
   }
@@ -31,6 +33,15 @@ final class EntryWriter implements EntrySink {
           "an entry has no node: set EntrySink.node, to any number but 0");
     }
     attr.finish(node);
+  }
+
+  /**
+   * Completes the answer that there is no such name: an entry without a node. False if how long
+   * that holds is the mount's to say.
+   */
+  boolean finishAbsent() {
+    node(0);
+    return isTimed;
   }
 
   /** {@link #finish} for an entry whose node native code knows. */
@@ -83,6 +94,7 @@ final class EntryWriter implements EntrySink {
 
   @Override
   public EntrySink entryTimeout(long nanos) {
+    isTimed = true;
     AttrWriter.putTimeout(
         page, Layout.ENTRY + Layout.ENTRY_VALID, Layout.ENTRY + Layout.ENTRY_VALID_NSEC, nanos);
     return this;

@@ -19,12 +19,15 @@ final class NodeUpcalls extends Upcalls {
 
   // ---- names and attributes ----
 
-  /** Answers 1 with an entry, or 0 if there is no such name. */
+  /**
+   * Answers 1 with an entry, which has no node if there is no such name for as long as the entry
+   * says; or 0 if there is none for as long as the mount says.
+   */
   int lookup(long parent, int nameLength) {
     begin();
     try {
       if (!fs.lookup(request, parent, name(nameLength), entry.reset())) {
-        return 0;
+        return entry.finishAbsent() ? 1 : 0;
       }
       handOut();
       return 1;

@@ -1,11 +1,13 @@
 package io.github.ferrofuse.internal;
 
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.MountOptions.Readdirplus;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -59,6 +61,11 @@ public final class Settings {
     settings.flag("auto_unmount", options.autoUnmount());
     settings.flag("direct_io", options.directIo());
     settings.flag("kernel_cache", options.kernelCache());
+    settings.flag("auto_cache", options.autoCache());
+    settings.flag("cache_symlinks", options.cacheSymlinks());
+    if (options.readdirplus() != Readdirplus.AUTO) {
+      settings.put("readdirplus", options.readdirplus().name().toLowerCase(Locale.ROOT));
+    }
     settings.flag("writeback_cache", options.writebackCache());
     settings.flag("clone_fd", options.cloneFd());
     settings.flag("metrics", options.metrics());

@@ -42,6 +42,9 @@ class SettingsTest {
                 .maxRead(8192)
                 .readOnly(true)
                 .metrics(true)
+                .autoCache(true)
+                .cacheSymlinks(true)
+                .readdirplus(MountOptions.Readdirplus.NEVER)
                 .slow(Duration.ofMillis(2))
                 .build());
     assertEquals("point=/m/a b%", items.get(0));
@@ -51,6 +54,9 @@ class SettingsTest {
     assertEquals(true, items.contains("uid=4294967294"));
     assertEquals(true, items.contains("ro="));
     assertEquals(true, items.contains("metrics="));
+    assertEquals(true, items.contains("auto_cache="));
+    assertEquals(true, items.contains("cache_symlinks="));
+    assertEquals(true, items.contains("readdirplus=never"));
     assertEquals(true, items.contains("slow=2000000"));
     assertEquals(true, items.contains("max_read=8192"));
   }
