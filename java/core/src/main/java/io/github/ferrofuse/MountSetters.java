@@ -362,7 +362,8 @@ abstract class MountSetters {
    * change of a file is not seen before the kernel has forgotten it. It has to read around a write
    * that covers part of a page, and finds the end of the file for O_APPEND itself: {@code open} and
    * {@code create} get O_RDWR in place of O_WRONLY, and no O_APPEND. An error of a late write
-   * reaches fsync(2) and close(2), once per open file. Excludes {@link #autoCache}.
+   * reaches fsync(2), once per open file, and close(2) if nobody has heard of it before. Excludes
+   * {@link #autoCache}.
    *
    * @param on whether to
    * @return the builder

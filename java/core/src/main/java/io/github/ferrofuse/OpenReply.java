@@ -5,14 +5,18 @@ public interface OpenReply {
 
   /**
    * Bypasses the page cache: each read and write is a request with the application's own offset and
-   * size.
+   * size. Mappings go through the cache nevertheless, and agree with reads and writes through this
+   * mount (shared mappings need Linux 6.6).
    *
    * @return this
    */
   OpenReply directIo();
 
   /**
-   * Keeps what the page cache has of the file from earlier opens.
+   * Keeps what the page cache has of the file, or of the directory, from earlier opens. Without it
+   * opening drops that. What is kept goes when the kernel sees that mtime or size have changed, by
+   * attributes that may be as old as their timeout; under {@code kernel_cache} only the size
+   * counts, under {@code writeback_cache} neither.
    *
    * @return this
    */
@@ -27,7 +31,7 @@ public interface OpenReply {
 
   /**
    * Sends no {@link FileHandle#flush} on close. The binding sets it by itself for handle classes
-   * without one.
+   * without one. Without effect under {@code writeback_cache}.
    *
    * @return this
    */
@@ -41,7 +45,9 @@ public interface OpenReply {
   OpenReply nonSeekable();
 
   /**
-   * Lets the kernel cache a directory's entries.
+   * Lets the kernel cache a directory's entries. They last until the next open, or with {@link
+   * #keepCache} until a name in the directory is changed through this mount or its mtime is seen to
+   * have changed. A directory's mtime must tell of changes made elsewhere.
    *
    * @return this
    */
