@@ -12,7 +12,7 @@ use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, Kstatfs, SetattrI
 /// Bytes of an args page; what [`ArgsPage`] leaves of it is unused.
 pub(crate) const PAGE_SIZE: usize = 16384;
 
-/// Bit of [`RequestContext::flags`]: setuid and setgid are to be cleared.
+/// Bit of [`RequestContext::flags`]: setuid and setgid are to be cleared; by an ACL that is set, setgid.
 pub(crate) const FLAG_KILLS_PRIVILEGES: u32 = 1;
 
 /// Bit of [`RequestContext::flags`], set by Java during the upcall: `Upcalls.disarm` is to be called after it.
@@ -23,6 +23,9 @@ pub(crate) const WISH_CLEARS_PRIVILEGES: i32 = 1;
 
 /// Bit of what `Door.init` answers: the file system knows when its files were made.
 pub(crate) const WISH_BIRTH_TIMES: i32 = 2;
+
+/// Bit of what `Door.init` answers: the file system keeps POSIX ACLs and applies the umask.
+pub(crate) const WISH_KEEPS_ACLS: i32 = 4;
 
 /// Who asks for what.
 #[repr(C)]
@@ -136,6 +139,7 @@ layout! {
     FLAG_ARMED = FLAG_ARMED as usize,
     WISH_CLEARS_PRIVILEGES = WISH_CLEARS_PRIVILEGES as usize,
     WISH_BIRTH_TIMES = WISH_BIRTH_TIMES as usize,
+    WISH_KEEPS_ACLS = WISH_KEEPS_ACLS as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

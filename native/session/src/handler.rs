@@ -128,6 +128,9 @@ pub struct Wish {
     pub clears_privileges: bool,
     /// The file system knows when its files were made: STATX is asked.
     pub birth_times: bool,
+    /// The file system keeps POSIX ACLs for the kernel to check (`POSIX_ACL`), and applies the umask where a directory has no
+    /// default ACL (`DONT_MASK`).
+    pub keeps_acls: bool,
 }
 
 /// A file system as the engine sees it: one value per worker thread, all of them doors to the same file system.
@@ -300,7 +303,9 @@ pub trait Handler {
     fn syncfs(&mut self, call: &mut Call<'_, Self::Memory>, node: Key) -> Outcome<()>;
     /// Block of the device that has the file's block `arg.block`, in units of `arg.blocksize`. As `syncfs`.
     fn bmap(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, arg: &abi::BmapIn) -> Outcome<u64>;
-    /// Sets an attribute to the bytes at `value` of the bulk region; `flags` are those of setxattr(2).
+    /// Sets an attribute to the bytes at `value` of the bulk region; `flags` are those of setxattr(2). `kills_sgid`: an
+    /// access ACL is set by somebody outside the file's group, so setgid has to go.
+    #[allow(clippy::too_many_arguments)]
     fn setxattr(
         &mut self,
         call: &mut Call<'_, Self::Memory>,
@@ -308,6 +313,7 @@ pub trait Handler {
         name: &Name,
         value: Range<usize>,
         flags: u32,
+        kills_sgid: bool,
     ) -> Outcome<()>;
     /// Value of an attribute, into the bulk region if it fits in `size` (`ERANGE` if not); answers its length.
     /// `size` 0 asks for the length alone.

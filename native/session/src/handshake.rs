@@ -218,6 +218,9 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
     asked |= when(wish.clears_privileges, init::HANDLE_KILLPRIV_V2);
+    // Of no use without each other: the umask applies only where there is no default ACL.
+    let acls = init::POSIX_ACL | init::DONT_MASK;
+    asked |= when(wish.keeps_acls && offer.flags & acls == acls, acls);
     let flags = asked & offer.flags;
 
     let page_size = page_size();
@@ -295,6 +298,7 @@ mod tests {
                 &config,
                 Wish {
                     clears_privileges: true,
+                    keeps_acls: true,
                     ..Wish::default()
                 },
             );
@@ -365,6 +369,19 @@ mod tests {
             };
             assert_eq!(negotiated(ALL, &config, Wish::default()).flags & both, flags);
         }
+    }
+
+    #[test]
+    fn acls_come_with_the_umask_or_not_at_all() {
+        let wish = Wish {
+            keeps_acls: true,
+            ..Wish::default()
+        };
+        let acls = init::POSIX_ACL | init::DONT_MASK;
+        let granted = |offered| negotiated(offered, &Config::default(), wish).flags & acls;
+        assert_eq!(granted(ALL), acls);
+        assert_eq!(granted(!init::DONT_MASK), 0);
+        assert_eq!(granted(!init::POSIX_ACL), 0);
     }
 
     #[test]

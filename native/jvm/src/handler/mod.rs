@@ -17,7 +17,7 @@ use ferrofuse_session::{Call, Concurrency, Entry, Handle, Ioctl, Memory, Offer, 
 use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
-    self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES,
+    self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
 };
 use crate::lease::Lease;
 
@@ -180,6 +180,7 @@ impl JavaHandler<'_> {
         Ok(Wish {
             clears_privileges: answer & WISH_CLEARS_PRIVILEGES != 0,
             birth_times: answer & WISH_BIRTH_TIMES != 0,
+            keeps_acls: answer & WISH_KEEPS_ACLS != 0,
         })
     }
 

@@ -214,10 +214,13 @@ impl Handler for NodeHandler<'_> {
         name: &Name,
         value: Range<usize>,
         flags: u32,
+        kills_sgid: bool,
     ) -> Outcome<()> {
         let name = call.memory.put_name(name.as_bytes())?;
         let args = (long(node.0), name, size(value.start), size(value.end), int(flags));
-        self.java.upcall(call, &ids().node.setxattr, args).map(drop)
+        self.java
+            .upcall_with(call, Extra::killing(kills_sgid), &ids().node.setxattr, args)
+            .map(drop)
     }
 
     fn getxattr(&mut self, call: &mut LeaseCall<'_>, node: Key, name: &Name, room: usize) -> Outcome<usize> {

@@ -436,12 +436,15 @@ impl Handler for PathHandler<'_> {
         name: &Name,
         value: Range<usize>,
         flags: u32,
+        kills_sgid: bool,
     ) -> Outcome<()> {
         let way = self.way(call, node, None)?;
         let name = call.memory.put_target(name.as_bytes())?;
         let (start, end) = (size(value.start), size(value.end));
         let args = (way.path, way.slot, name, start, end, int(flags));
-        self.java.upcall(call, &ids().path.setxattr, args).map(drop)
+        self.java
+            .upcall_with(call, Extra::killing(kills_sgid), &ids().path.setxattr, args)
+            .map(drop)
     }
 
     fn getxattr(&mut self, call: &mut LeaseCall<'_>, node: Key, name: &Name, room: usize) -> Outcome<usize> {

@@ -275,7 +275,13 @@ impl<H: Handler> Serving<'_, H> {
                 self.plain(|handler, call| handler.syncfs(call, node?))
             }
             Operation::Bmap(arg) => self.bmap(arg),
-            Operation::Setxattr { size, flags, name, .. } => self.setxattr(name, size as usize, flags),
+            Operation::Setxattr {
+                size,
+                flags,
+                setxattr_flags,
+                name,
+                ..
+            } => self.setxattr(name, size as usize, flags, setxattr_flags),
             Operation::Getxattr { size, name } => self.getxattr(name, size as usize),
             Operation::Listxattr { size } => self.listxattr(size as usize),
             Operation::Removexattr { name } => self.removexattr(name),

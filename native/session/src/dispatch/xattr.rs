@@ -1,6 +1,6 @@
 //! Extended attributes.
 
-use ferrofuse_protocol::abi::GetxattrOut;
+use ferrofuse_protocol::abi::{setxattr, GetxattrOut};
 use ferrofuse_protocol::{Errno, Name};
 
 use super::Serving;
@@ -10,12 +10,13 @@ use crate::reply::Delivery;
 
 impl<H: Handler> Serving<'_, H> {
     /// The value follows the name's NUL in the message, and is `size` bytes, as decoding has checked.
-    pub(super) fn setxattr(mut self, name: &Name, size: usize, flags: u32) -> Delivery {
+    pub(super) fn setxattr(mut self, name: &Name, size: usize, flags: u32, setxattr_flags: u32) -> Delivery {
         // `name` is a part of `head`, so this is where it ends there.
         let at = name.as_bytes().as_ptr_range().end as usize - self.head.as_ptr() as usize + 1;
         let outcome = self.node().and_then(|node| {
             let value = value_in_bulk(self.head, self.call.memory, at, size).ok_or(Errno::E2BIG)?;
-            self.upcall(|handler, call| handler.setxattr(call, node, name, value, flags))
+            let kills_sgid = setxattr_flags & setxattr::ACL_KILL_SGID != 0;
+            self.upcall(|handler, call| handler.setxattr(call, node, name, value, flags, kills_sgid))
         });
         match outcome {
             Ok(()) => self.reply.empty(),

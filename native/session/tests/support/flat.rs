@@ -81,6 +81,8 @@ pub(crate) struct Book {
     pub(crate) calls: Vec<&'static str>,
     /// Of the last open.
     pub(crate) open_flags: u32,
+    /// Of the last setxattr.
+    pub(crate) kills_sgid: bool,
     /// Of the last lookup.
     pub(crate) caller: Caller,
     /// How many calls are inside `read` or `write`.
@@ -681,9 +683,11 @@ impl Handler for Door {
         name: &Name,
         value: Range<usize>,
         _: u32,
+        kills_sgid: bool,
     ) -> Outcome<()> {
         let value = call.memory.bytes()[value].to_vec();
         let mut book = self.0.lock();
+        book.kills_sgid = kills_sgid;
         let file = book.files.get_mut(&node.0).ok_or(Errno::ENOENT)?;
         file.xattrs.insert(name.as_bytes().to_vec(), value);
         Ok(())

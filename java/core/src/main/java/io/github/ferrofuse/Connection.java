@@ -30,4 +30,32 @@ public interface Connection {
    * that time.
    */
   void birthTimes();
+
+  /**
+   * Declares that the file system keeps POSIX ACLs, acl(5), for the kernel to check ({@code
+   * FUSE_POSIX_ACL} with {@code FUSE_DONT_MASK}). The kernel then checks the permissions of every
+   * operation, as with the mount option {@code default_permissions}: by the ACL where there is one,
+   * else by the mode. It reads the ACLs as the extended attributes {@link PosixAcl#ACCESS} and
+   * {@link PosixAcl#DEFAULT}, and caches them with the attributes. Only the owner may set them, and
+   * default ACLs only on directories: the kernel sees to that, too.
+   *
+   * <p>The file system promises, with the help of {@link PosixAcl}, that
+   *
+   * <ul>
+   *   <li>what is made in a directory that has a default ACL gets {@link PosixAcl#inherited} as its
+   *       access ACL and the permissions of that as its own; a directory also gets the default ACL
+   *       itself. Symbolic links get neither;
+   *   <li>what is made in any other directory gets the mode without {@link Request#umask}, which is
+   *       not applied yet;
+   *   <li>an access ACL that is set sets the permission bits of the mode to {@link
+   *       PosixAcl#permissions}, and is kept only if it says more than they do: {@link
+   *       PosixAcl#isEquivalentToMode}. Where {@link Request#killsPrivileges} says so, setgid is
+   *       cleared;
+   *   <li>a change of the mode changes the access ACL to {@link PosixAcl#withMode}.
+   * </ul>
+   *
+   * @return false if this kernel can't do it: then nothing is declared, umasks are applied by the
+   *     kernel, and ACLs had better be refused with EOPNOTSUPP
+   */
+  boolean keepsAcls();
 }

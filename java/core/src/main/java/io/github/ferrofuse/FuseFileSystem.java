@@ -99,7 +99,8 @@ public interface FuseFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param path the new file
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param rdev device number as in {@code stat.st_rdev}, 0 unless the type is a device
    * @throws IOException EEXIST, EPERM, ENOSPC ...
    */
@@ -112,7 +113,8 @@ public interface FuseFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param path the new directory
-   * @param mode permissions; the caller's umask is already applied
+   * @param mode permissions; the caller's {@link Request#umask} is already applied, unless ACLs are
+   *     kept
    * @throws IOException EEXIST, EMLINK, ENOSPC ...
    */
   default void mkdir(Request request, String path, int mode) throws IOException {
@@ -191,7 +193,8 @@ public interface FuseFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param path the file
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param flags those of open(2)
    * @param out how the kernel should treat the handle
    * @return the handle, never null

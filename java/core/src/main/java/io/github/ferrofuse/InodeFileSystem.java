@@ -135,7 +135,8 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param request who asks
    * @param parent the directory
    * @param name the new name
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param rdev device number as in {@code stat.st_rdev}, 0 unless the type is a device
    * @param out takes the new node and its attributes
    * @throws IOException EEXIST, EPERM, ENOSPC ...
@@ -151,7 +152,8 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param request who asks
    * @param parent the directory that gets it
    * @param name the new name
-   * @param mode permissions; the caller's umask is already applied
+   * @param mode permissions; the caller's {@link Request#umask} is already applied, unless ACLs are
+   *     kept
    * @param out takes the new node and its attributes
    * @throws IOException EEXIST, EMLINK, ENOSPC ...
    */
@@ -248,7 +250,8 @@ public interface InodeFileSystem extends FileSystemBase {
    * @param request who asks
    * @param parent the directory
    * @param name the name
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param flags those of open(2)
    * @param entry takes the node and its attributes
    * @param out how the kernel should treat the handle

@@ -1,5 +1,7 @@
 package io.github.ferrofuse;
 
+import java.io.IOException;
+
 /** Who asks for what. Belongs to the worker: see {@link #copy}. */
 public interface Request {
 
@@ -22,7 +24,8 @@ public interface Request {
 
   /**
    * {@return the caller's umask, in requests that make something; it is already applied to their
-   * mode}
+   * mode, unless the file system {@linkplain Connection#keepsAcls keeps ACLs}: then it is applied
+   * by the file system, where a directory has no default ACL}
    */
   int umask();
 
@@ -30,6 +33,10 @@ public interface Request {
    * Whether the operation (write, truncate, truncating open) must clear setuid, and setgid of a
    * group-executable file. Only ever true after {@link Connection#clearsPrivileges}; otherwise the
    * kernel does it.
+   *
+   * <p>Of a {@code setxattr} that sets an access ACL it says that setgid, and only that, must be
+   * cleared, of any kind of file: the caller is neither in the file's group nor privileged. Only
+   * ever true after {@link Connection#keepsAcls}; it means nothing for other attributes.
    *
    * @return true if they must be cleared
    */
@@ -72,6 +79,25 @@ public interface Request {
    * @throws IllegalStateException if this is a copy
    */
   default void onInterrupt(Runnable action) {}
+
+  /**
+   * The caller's supplementary groups, for file systems that check access themselves. The kernel
+   * does not send them: they are read from /proc/&lt;pid&gt;/status, which takes some ten
+   * microseconds; so {@link #gid} is worth a look first. They are as they are now. The caller waits
+   * for the answer, so they are those that it asked with, unless a signal has freed it meanwhile
+   * and another process has got its number, or another of its threads has made the request
+   * (asynchronous input and output). They are seen in the user namespace of this process, in which
+   * 65534 stands for whatever has no number there; {@link #uid} and {@link #gid} are seen in that
+   * of the mount.
+   *
+   * @return the groups, {@link #gid} may be among them or not
+   * @throws IOException if they can't be known, because the caller has ended, is in another pid
+   *     namespace or is nobody ({@link #pid} is 0), or /proc is not readable; one that answers
+   *     EACCES if it is passed on
+   */
+  default int[] groups() throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
 
   /** {@return a copy that may be kept, and whose {@link #interrupted} stays up to date} */
   Request copy();

@@ -148,6 +148,9 @@ public final class Door {
   }
 
   private static final class Settled implements Connection {
+    /** FUSE_DONT_MASK and FUSE_POSIX_ACL of &lt;linux/fuse.h&gt;. */
+    private static final long ACLS = 1 << 6 | 1 << 20;
+
     private final int minor;
     private final long offered;
     private int wishes;
@@ -175,6 +178,15 @@ public final class Door {
     @Override
     public void birthTimes() {
       wishes |= Layout.WISH_BIRTH_TIMES;
+    }
+
+    @Override
+    public boolean keepsAcls() {
+      if ((offered & ACLS) != ACLS) {
+        return false;
+      }
+      wishes |= Layout.WISH_KEEPS_ACLS;
+      return true;
     }
   }
 }

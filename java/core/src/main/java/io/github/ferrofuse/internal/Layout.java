@@ -32,6 +32,7 @@ final class Layout {
   // Bits of what Door.init answers.
   static final int WISH_CLEARS_PRIVILEGES = 1;
   static final int WISH_BIRTH_TIMES = 2;
+  static final int WISH_KEEPS_ACLS = 4;
 
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;

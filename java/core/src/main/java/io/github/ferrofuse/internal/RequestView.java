@@ -2,6 +2,7 @@ package io.github.ferrofuse.internal;
 
 import io.github.ferrofuse.Operation;
 import io.github.ferrofuse.Request;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /** The request in a lease's args page. */
@@ -100,6 +101,11 @@ final class RequestView implements Request {
   }
 
   @Override
+  public int[] groups() throws IOException {
+    return Groups.of(pid());
+  }
+
+  @Override
   public Request copy() {
     return new Copy(
         unique(), operation(), uid(), gid(), pid(), umask(), killsPrivileges(), interruption);
@@ -128,6 +134,11 @@ final class RequestView implements Request {
     @Override
     public void onInterrupt(Runnable action) {
       throw new IllegalStateException("a copy may outlive its request: register with the request");
+    }
+
+    @Override
+    public int[] groups() throws IOException {
+      return Groups.of(pid);
     }
 
     @Override

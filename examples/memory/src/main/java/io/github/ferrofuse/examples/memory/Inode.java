@@ -6,6 +6,7 @@ import io.github.ferrofuse.Errno;
 import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.Name;
+import io.github.ferrofuse.PosixAcl;
 import io.github.ferrofuse.Request;
 import io.github.ferrofuse.XattrSink;
 import java.nio.ByteBuffer;
@@ -176,7 +177,7 @@ abstract class Inode {
         clearPrivileges();
       }
       if (change.hasMode()) {
-        permissions = change.mode() & PERMISSIONS;
+        setMode(change.mode());
       }
       uid = change.hasUid() ? change.uid() : uid;
       gid = change.hasGid() ? change.gid() : gid;
@@ -189,6 +190,15 @@ abstract class Inode {
       times.set(change, now);
     } finally {
       lock.unlockWrite(stamp);
+    }
+  }
+
+  /** Sets the permissions, and those in the access ACL if there is one; caller holds the lock. */
+  private void setMode(int mode) throws FuseException {
+    permissions = mode & PERMISSIONS;
+    byte[] acl = xattrs == null ? null : xattrs.get(PosixAcl.ACCESS);
+    if (acl != null) {
+      setAccess(PosixAcl.parse(ByteBuffer.wrap(acl)).withMode(mode));
     }
   }
 
@@ -239,18 +249,24 @@ abstract class Inode {
   // What the tree does.
 
   /**
-   * Gives a new inode the group of a setgid directory, and the bit itself if it is a directory:
-   * inode(7). Others see neither inode change meanwhile.
+   * Gives a new inode what it has from its directory. Of one that is setgid the group, and the bit
+   * itself if it is a directory: inode(7). Of one with a default ACL the permissions and ACLs, of
+   * others permissions without the umask: acl(5). Nobody knows the new inode yet.
    *
    * @param parent the directory that it is made in
+   * @param umask permissions to leave out
+   * @param budget what ACLs are charged to
+   * @throws FuseException ENOSPC; the inode is then to be discarded
    */
-  final void inheritGroup(Inode parent) {
+  final void inherit(Inode parent, int umask, HeapBudget budget) throws FuseException {
     int mode;
     int group;
+    byte[] inherited;
     long stamp = parent.lock.readLock();
     try {
       mode = parent.permissions;
       group = parent.gid;
+      inherited = parent.xattrs == null ? null : parent.xattrs.get(PosixAcl.DEFAULT);
     } finally {
       parent.lock.unlockRead(stamp);
     }
@@ -258,6 +274,31 @@ abstract class Inode {
       gid = group;
       permissions |= type == FileType.DIRECTORY ? S_ISGID : 0;
     }
+    if (type == FileType.SYMLINK) {
+      return;
+    }
+    if (inherited == null) {
+      permissions &= ~umask;
+      return;
+    }
+    xattrs = new Xattrs(budget);
+    setAccess(PosixAcl.parse(ByteBuffer.wrap(inherited)).inherited(permissions));
+    if (type == FileType.DIRECTORY) {
+      xattrs.set(PosixAcl.DEFAULT, ByteBuffer.wrap(inherited), 0);
+    }
+  }
+
+  /**
+   * Makes an ACL and the permission bits that it stands for those of the inode. There are {@link
+   * #xattrs}; caller holds the lock for writing, or is the only one that knows the inode.
+   */
+  private void setAccess(PosixAcl acl) throws FuseException {
+    if (acl.isEquivalentToMode()) {
+      xattrs.remove(PosixAcl.ACCESS);
+    } else {
+      xattrs.set(PosixAcl.ACCESS, ByteBuffer.wrap(acl.toBytes()), 0);
+    }
+    permissions = permissions & ~0777 | acl.permissions();
   }
 
   /**
@@ -342,14 +383,68 @@ abstract class Inode {
     }
   }
 
-  /** Value of one: {@link Xattrs#get}. */
+  /**
+   * Sets an ACL: acl(5). The permission bits follow an access ACL, which is not kept if it says no
+   * more than they do.
+   *
+   * @param request who asks
+   * @param name {@link PosixAcl#ACCESS} or {@link PosixAcl#DEFAULT}
+   * @param value the ACL
+   * @throws FuseException EINVAL, EACCES for a default ACL of anything but a directory, ENOSPC
+   */
+  final void setAcl(Request request, Name name, ByteBuffer value, HeapBudget budget, Clock clock)
+      throws FuseException {
+    PosixAcl acl = PosixAcl.parse(value);
+    boolean isDefault = name.equals(PosixAcl.DEFAULT);
+    if (isDefault && type != FileType.DIRECTORY) {
+      throw Errno.EACCES.exception();
+    }
+    long stamp = lock.writeLock();
+    try {
+      xattrs = xattrs == null ? new Xattrs(budget) : xattrs;
+      if (isDefault) {
+        xattrs.set(name, value, 0);
+      } else {
+        setAccess(acl);
+        permissions &= request.killsPrivileges() ? ~S_ISGID : PERMISSIONS;
+      }
+      times.changed(clock.now());
+    } finally {
+      lock.unlockWrite(stamp);
+    }
+  }
+
+  /** Removes an ACL, if there is one. The permission bits stay. */
+  final void removeAcl(Name name, Clock clock) {
+    long stamp = lock.writeLock();
+    try {
+      if (xattrs != null && xattrs.remove(name)) {
+        times.changed(clock.now());
+      }
+    } finally {
+      lock.unlockWrite(stamp);
+    }
+  }
+
+  /**
+   * Value of one.
+   *
+   * @param name the name
+   * @param out takes it if there is room
+   * @return its size
+   * @throws FuseException ENODATA
+   */
   final int getXattr(Name name, ByteBuffer out) throws FuseException {
     long stamp = lock.readLock();
     try {
-      if (xattrs == null) {
+      byte[] value = xattrs == null ? null : xattrs.get(name);
+      if (value == null) {
         throw Errno.ENODATA.exception();
       }
-      return xattrs.get(name, out);
+      if (value.length <= out.remaining()) {
+        out.put(value);
+      }
+      return value.length;
     } finally {
       lock.unlockRead(stamp);
     }

@@ -12,6 +12,7 @@ import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.OpenReply;
+import io.github.ferrofuse.PosixAcl;
 import io.github.ferrofuse.Request;
 import io.github.ferrofuse.StatfsSink;
 import io.github.ferrofuse.XattrSink;
@@ -27,14 +28,14 @@ import java.nio.file.Path;
  * <p>Contents lie in direct memory, everything else in the Java heap; {@link Limits} bounds both.
  * What does not fit is refused with ENOSPC, and what is there stays readable and removable.
  *
- * <p><b>Permissions</b> are stored, and left to the kernel to check, sticky directories and setgid
- * on chmod included: mount it with {@code default_permissions}, as {@code allow_other} requires.
- * Setuid, setgid and capabilities are cleared here when a file is written or given away.
+ * <p><b>Permissions</b> and POSIX ACLs are stored, and left to the kernel to check, sticky
+ * directories and setgid on chmod included; it does so whether or not it is mounted with {@code
+ * default_permissions}. Setuid, setgid and capabilities are cleared here when a file is written or
+ * given away.
  *
  * <p><b>Limits</b>: files up to {@value FileData#MAX_SIZE} bytes, names up to {@value
- * Tree#MAX_NAME} bytes, {@value Tree#MAX_LINKS} names for a file. POSIX ACLs are not supported
- * (EOPNOTSUPP). The access time follows the rule of relatime, for reads that reach the file system;
- * those that the page cache serves do not.
+ * Tree#MAX_NAME} bytes, {@value Tree#MAX_LINKS} names for a file. The access time follows the rule
+ * of relatime, for reads that reach the file system; those that the page cache serves do not.
  *
  * <p><b>Threads</b>: any method may run at any time. Reading, writing, looking up and getting
  * attributes make no object.
@@ -48,6 +49,9 @@ public final class MemoryFileSystem implements InodeFileSystem {
   private final ChunkStore store;
   private final Clock clock = new Clock();
   private final Tree tree;
+
+  /** Set before the first request. */
+  private boolean keepsAcls;
 
   /**
    * An empty file system.
@@ -90,6 +94,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   public void init(Connection connection) {
     connection.clearsPrivileges();
     connection.birthTimes();
+    keepsAcls = connection.keepsAcls();
   }
 
   @Override
@@ -122,6 +127,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   public void symlink(Request request, long parent, Name name, Name target, EntrySink out)
       throws IOException {
     insert(
+        request,
         parent,
         name,
         new SymbolicLink(nodes.nextNumber(), request.uid(), request.gid(), clock.now(), target),
@@ -133,15 +139,15 @@ public final class MemoryFileSystem implements InodeFileSystem {
       throws IOException {
     switch (FileType.ofMode(mode)) {
       case REGULAR:
-        insert(parent, name, newFile(request, mode), out);
+        insert(request, parent, name, newFile(request, mode), out);
         break;
       case FIFO:
       case SOCKET:
-        insert(parent, name, newSpecial(request, mode, 0), out);
+        insert(request, parent, name, newSpecial(request, mode, 0), out);
         break;
       case CHARACTER_DEVICE:
       case BLOCK_DEVICE:
-        insert(parent, name, newSpecial(request, mode, rdev), out);
+        insert(request, parent, name, newSpecial(request, mode, rdev), out);
         break;
       default:
         throw Errno.EINVAL.exception();
@@ -152,6 +158,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   public void mkdir(Request request, long parent, Name name, int mode, EntrySink out)
       throws IOException {
     insert(
+        request,
         parent,
         name,
         new Directory(nodes.nextNumber(), mode, request.uid(), request.gid(), clock.now()),
@@ -225,13 +232,19 @@ public final class MemoryFileSystem implements InodeFileSystem {
   @Override
   public void setxattr(Request request, long node, Name name, ByteBuffer value, int flags)
       throws IOException {
+    if (isAcl(name)) {
+      inode(node).setAcl(request, name, value, budget, clock);
+      return;
+    }
     Xattrs.check(name);
     inode(node).setXattr(name, value, flags, budget, clock);
   }
 
   @Override
   public int getxattr(Request request, long node, Name name, ByteBuffer out) throws IOException {
-    Xattrs.check(name);
+    if (!isAcl(name)) {
+      Xattrs.check(name);
+    }
     return inode(node).getXattr(name, out);
   }
 
@@ -242,6 +255,10 @@ public final class MemoryFileSystem implements InodeFileSystem {
 
   @Override
   public void removexattr(Request request, long node, Name name) throws IOException {
+    if (isAcl(name)) {
+      inode(node).removeAcl(name, clock);
+      return;
+    }
     Xattrs.check(name);
     inode(node).removeXattr(name, clock);
   }
@@ -279,7 +296,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
       } else {
         file = newFile(request, mode);
         try {
-          tree.insert(directory, name, file);
+          tree.insert(directory, name, file, umask(request));
         } catch (FuseException e) {
           if (e.errno() == Errno.EEXIST) {
             continue; // somebody was faster
@@ -298,7 +315,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
       Request request, long parent, int mode, int flags, EntrySink entry, OpenReply out)
       throws IOException {
     RegularFile file = newFile(request, mode);
-    tree.addNameless(directory(parent), file);
+    tree.addNameless(directory(parent), file, umask(request));
     file.retain();
     fill(file, entry);
     return handle(file, flags, out);
@@ -353,9 +370,20 @@ public final class MemoryFileSystem implements InodeFileSystem {
         nodes.nextNumber(), mode, request.uid(), request.gid(), clock.now(), rdev);
   }
 
-  private void insert(long parent, Name name, Inode inode, EntrySink out) throws FuseException {
-    tree.insert(directory(parent), name, inode);
+  private void insert(Request request, long parent, Name name, Inode inode, EntrySink out)
+      throws FuseException {
+    tree.insert(directory(parent), name, inode, umask(request));
     fill(inode, out);
+  }
+
+  /** What is still to be taken from the permissions of something made. */
+  private int umask(Request request) {
+    return keepsAcls ? request.umask() : 0;
+  }
+
+  /** Whether an extended attribute is an ACL that is kept. */
+  private boolean isAcl(Name name) {
+    return keepsAcls && (name.equals(PosixAcl.ACCESS) || name.equals(PosixAcl.DEFAULT));
   }
 
   /**

@@ -116,14 +116,15 @@ final class Tree {
    * @param directory where
    * @param name the name; copied
    * @param inode the inode, which nobody knows yet; retained for the caller
+   * @param umask permissions that it is not to have, unless the directory has a default ACL
    * @throws FuseException EEXIST, ENOENT if the directory was removed, ENAMETOOLONG, ENOSPC
    */
-  void insert(Directory directory, Name name, Inode inode) throws FuseException {
+  void insert(Directory directory, Name name, Inode inode, int umask) throws FuseException {
     checkLength(name);
     long stamp = lock.writeLock();
     try {
       checkAbsent(directory, name);
-      register(inode, directory, cost(name));
+      register(inode, directory, cost(name), umask);
       directory.add(name.copy(), inode);
       if (inode.type == FileType.DIRECTORY) {
         ((Directory) inode).setParent(directory);
@@ -138,17 +139,18 @@ final class Tree {
   /**
    * Makes a new inode known that has no name yet: {@link #link} may give it one.
    *
-   * @param directory whose group it may inherit
+   * @param directory whose group and default ACL it may inherit
+   * @param umask as for {@link #insert}
    * @param inode the inode, which nobody knows yet; retained for the caller
    * @throws FuseException ENOENT if the directory was removed, ENOSPC
    */
-  void addNameless(Directory directory, Inode inode) throws FuseException {
+  void addNameless(Directory directory, Inode inode, int umask) throws FuseException {
     long stamp = lock.writeLock();
     try {
       if (directory.parent() == null) {
         throw Errno.ENOENT.exception();
       }
-      register(inode, directory, 0);
+      register(inode, directory, 0, umask);
       // The reference that its name would have is the caller's.
       inode.makeNameless();
     } finally {
@@ -261,7 +263,7 @@ final class Tree {
       if (whiteout == null) {
         budget.take(cost);
       } else {
-        register(whiteout, from, cost);
+        register(whiteout, from, cost, 0);
       }
       nameless = move(from, source, to, newName, target, whiteout);
     } finally {
@@ -337,13 +339,18 @@ final class Tree {
   }
 
   /** Charges a new inode and its name, and makes it known; changes nothing if that fails. */
-  private void register(Inode inode, Directory directory, long nameCost) throws FuseException {
-    inode.inheritGroup(directory);
-    long cost = inode.heap() + nameCost;
-    budget.take(cost);
-    if (!nodes.add(inode)) {
-      budget.give(cost);
-      throw Errno.ENOSPC.exception();
+  private void register(Inode inode, Directory directory, long nameCost, int umask)
+      throws FuseException {
+    budget.take(inode.heap() + nameCost);
+    try {
+      inode.inherit(directory, umask, budget);
+      if (!nodes.add(inode)) {
+        throw Errno.ENOSPC.exception();
+      }
+    } catch (FuseException e) {
+      inode.discard(budget);
+      budget.give(nameCost);
+      throw e;
     }
   }
 

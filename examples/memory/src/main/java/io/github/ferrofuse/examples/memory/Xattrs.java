@@ -12,8 +12,8 @@ import java.util.HashMap;
  * The extended attributes of one inode, with the limits of xattr(7). Guarded by the inode's lock.
  *
  * <p>Namespaces are {@code user.}, {@code trusted.} and {@code security.}; who may use which is
- * checked by the kernel. {@code system.} is not supported: a POSIX ACL that is stored but not
- * obeyed would only look like protection.
+ * checked by the kernel. Of {@code system.} there are the POSIX ACLs, where the kernel obeys them:
+ * one that is stored but not obeyed would only look like protection.
  */
 final class Xattrs {
   /** The security label that says which capabilities a program gets. */
@@ -104,23 +104,9 @@ final class Xattrs {
     }
   }
 
-  /**
-   * Value of one: getxattr(2).
-   *
-   * @param name the name
-   * @param out takes it if there is room
-   * @return its size
-   * @throws FuseException ENODATA
-   */
-  int get(Name name, ByteBuffer out) throws FuseException {
-    byte[] value = values.get(name);
-    if (value == null) {
-      throw Errno.ENODATA.exception();
-    }
-    if (value.length <= out.remaining()) {
-      out.put(value);
-    }
-    return value.length;
+  /** {@return the value of one, not to be changed; null if there is none} */
+  byte[] get(Name name) {
+    return values.get(name);
   }
 
   /**
