@@ -6,6 +6,7 @@ use ferrofuse_protocol::abi::{EntryOut, ReadIn};
 use ferrofuse_protocol::dirent::{DirentError, DirentPlusWalker};
 use ferrofuse_protocol::{Errno, NodeId, Opcode};
 
+use super::privileges::are_fleeting;
 use super::{dress, forget, forgotten, Serving};
 use crate::handler::{Handler, Key, Memory, Outcome};
 use crate::handles::{Fh, Kind};
@@ -105,6 +106,9 @@ impl<H: Handler> Serving<'_, H> {
                 ..record.entry
             };
             dress(&self.session.config, &mut entry.attr, key);
+            if are_fleeting(&entry.attr) {
+                (entry.attr_valid, entry.attr_valid_nsec) = (0, 0);
+            }
             record.replace(&entry);
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Requests about open files, and the opening of files and directories.
 
 use ferrofuse_protocol::abi::{
-    fopen, fsync, init, CopyFileRangeIn, CopyFileRangeOut, CreateIn, FsyncIn, LseekIn, LseekOut, OpenIn, OpenOut,
-    ReadIn, ReleaseIn, WriteIn, WriteOut,
+    fopen, fsync, init, write, CopyFileRangeIn, CopyFileRangeOut, CreateIn, FsyncIn, LseekIn, LseekOut, OpenIn,
+    OpenOut, ReadIn, ReleaseIn, WriteIn, WriteOut,
 };
 use ferrofuse_protocol::{Errno, NodeId, Opcode};
 
@@ -43,6 +43,13 @@ impl<H: Handler> Serving<'_, H> {
         match outcome {
             Ok(opened) => {
                 let out = self.opened(fh, open, kind, opened);
+                // The kernel does not say who may keep privileges: root.
+                if kind == Kind::File && arg.flags & libc::O_TRUNC as u32 != 0 && self.call.caller.uid != 0 {
+                    if let Err(errno) = self.clear_privileges(open) {
+                        release_unasked(self.session, self.handler, &mut self.call, open, kind);
+                        return self.reply.error(errno);
+                    }
+                }
                 let delivery = self.reply.record(&out);
                 if delivery != Delivery::Delivered {
                     release_unasked(self.session, self.handler, &mut self.call, open, kind);
@@ -167,9 +174,12 @@ impl<H: Handler> Serving<'_, H> {
 
     /// Decoding has checked that `arg.size` bytes came with it.
     pub(super) fn write(mut self, arg: &WriteIn) -> Delivery {
-        let outcome = self
-            .handle(Fh(arg.fh), Kind::File)
-            .and_then(|open| self.upcall(|handler, call| handler.write(call, open.key, open.slot, arg)));
+        let outcome = self.handle(Fh(arg.fh), Kind::File).and_then(|open| {
+            if arg.write_flags & write::KILL_SUIDGID != 0 {
+                self.clear_privileges(open)?;
+            }
+            self.upcall(|handler, call| handler.write(call, open.key, open.slot, arg))
+        });
         let taken = outcome.and_then(|len| u32::try_from(len).ok().filter(|&len| len <= arg.size).ok_or(Errno::EIO));
         match taken {
             Ok(size) => self.reply.record(&WriteOut { size, padding: 0 }),

@@ -8,6 +8,7 @@ mod entry;
 mod file;
 mod ioctl;
 mod node;
+mod privileges;
 mod refusal;
 mod xattr;
 

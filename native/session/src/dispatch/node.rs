@@ -5,6 +5,7 @@ use ferrofuse_protocol::abi::{
 };
 use ferrofuse_protocol::{Errno, NodeId};
 
+use super::privileges::are_fleeting;
 use super::{dress, forget, refusal, Serving};
 use crate::handler::{Handler, Key, Outcome, Slot};
 use crate::handles::{Fh, Kind};
@@ -88,6 +89,9 @@ impl<H: Handler> Serving<'_, H> {
             return Err(Errno::EIO);
         }
         dress(&self.session.config, &mut out.attr, node);
+        if are_fleeting(&out.attr) {
+            (out.attr_valid, out.attr_valid_nsec) = (0, 0);
+        }
         Ok(out)
     }
 

@@ -136,10 +136,7 @@ abstract class Inode {
 
   // Attributes.
 
-  /**
-   * Tells the attributes. The kernel does not forget a mode that it has cached when a write clears
-   * setuid or setgid here, so a file that has them is not cached.
-   */
+  /** Tells the attributes. */
   final void fill(AttrSink out) {
     long stamp = lock.readLock();
     try {
@@ -151,9 +148,6 @@ abstract class Inode {
           .size(size())
           .blocks(blocks());
       times.fill(out);
-      if (type == FileType.REGULAR && (permissions & (S_ISUID | S_ISGID)) != 0) {
-        out.timeout(0);
-      }
     } finally {
       lock.unlockRead(stamp);
     }
@@ -172,6 +166,7 @@ abstract class Inode {
     try {
       if (change.hasSize()) {
         resize(change.size());
+        clearCapabilities();
       }
       if (change.hasUid() || change.hasGid() || request.killsPrivileges()) {
         clearPrivileges();
@@ -212,6 +207,14 @@ abstract class Inode {
       return;
     }
     permissions &= (permissions & S_IXGRP) != 0 ? ~(S_ISUID | S_ISGID) : ~S_ISUID;
+    clearCapabilities();
+  }
+
+  /**
+   * Clears capabilities, which the content loses whoever changes it. Caller holds the lock for
+   * writing.
+   */
+  final void clearCapabilities() {
     if (xattrs != null) {
       xattrs.remove(Xattrs.CAPABILITY);
     }

@@ -230,6 +230,8 @@ final class RegularFile extends Inode {
   private void changed(boolean killsPrivileges, Clock clock) {
     if (killsPrivileges) {
       clearPrivileges();
+    } else {
+      clearCapabilities();
     }
     times.modified(clock.now());
   }
