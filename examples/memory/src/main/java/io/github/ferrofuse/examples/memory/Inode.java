@@ -118,6 +118,11 @@ abstract class Inode {
     return REFERENCES.addAndGet(this, -count) == 0;
   }
 
+  /** {@return how many references there are} */
+  final long references() {
+    return references;
+  }
+
   /**
    * Frees what the inode has. Called once, when nothing refers to it any more.
    *

@@ -22,8 +22,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * A complete file system in memory, which is gone when it is unmounted: files of every type, hard
- * links, sparse files, extended attributes, and the times and link counts that POSIX asks for.
+ * A complete file system in memory, which is gone when it is unmounted unless it was told to {@link
+ * #keepContents}: files of every type, hard links, sparse files, extended attributes, and the times
+ * and link counts that POSIX asks for.
  *
  * <p>Contents lie in direct memory, everything else in the Java heap; {@link Limits} bounds both.
  * What does not fit is refused with ENOSPC, and what is there stays readable and removable.
@@ -49,6 +50,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   private final ChunkStore store;
   private final Clock clock = new Clock();
   private final Tree tree;
+  private boolean keepsContents;
 
   /** Set before the first request. */
   private boolean keepsAcls;
@@ -90,6 +92,18 @@ public final class MemoryFileSystem implements InodeFileSystem {
     return new MemoryFileSystem(limits, rootMode, uid, gid);
   }
 
+  /**
+   * Keeps the contents when it is unmounted, so that it can be mounted again, by one mount at a
+   * time. The memory is free when nothing refers to the object any more. To be called before it is
+   * mounted for the first time.
+   *
+   * @return this
+   */
+  public MemoryFileSystem keepContents() {
+    keepsContents = true;
+    return this;
+  }
+
   @Override
   public void init(Connection connection) {
     connection.clearsPrivileges();
@@ -99,8 +113,12 @@ public final class MemoryFileSystem implements InodeFileSystem {
 
   @Override
   public void destroy() {
-    nodes.clear();
-    store.close();
+    if (keepsContents) {
+      nodes.all().forEach(tree::forgetAll);
+    } else {
+      nodes.clear();
+      store.close();
+    }
   }
 
   // Names.

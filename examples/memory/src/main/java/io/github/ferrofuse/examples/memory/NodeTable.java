@@ -1,5 +1,8 @@
 package io.github.ferrofuse.examples.memory;
 
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.StampedLock;
 
@@ -98,6 +101,16 @@ final class NodeTable {
       size--;
     } finally {
       lock.unlockWrite(stamp);
+    }
+  }
+
+  /** {@return all inodes, in no order} */
+  List<Inode> all() {
+    long stamp = lock.readLock();
+    try {
+      return Arrays.stream(slots).filter(Objects::nonNull).toList();
+    } finally {
+      lock.unlockRead(stamp);
     }
   }
 

@@ -319,6 +319,15 @@ final class Tree {
     }
   }
 
+  /**
+   * Gives all references back but that of the names. Nobody may use the inode meanwhile.
+   *
+   * @param inode the inode
+   */
+  void forgetAll(Inode inode) {
+    release(inode, inode.references() - (inode.links() == 0 ? 0 : 1));
+  }
+
   // The rest is called with the lock held, for writing unless it is about listing.
 
   private static boolean addDot(DirSink out, Name name, Directory directory, long cookie) {

@@ -237,4 +237,27 @@ class CapacityTest {
     assertEquals(0, client.statfs().totalBlocks);
     assertEquals(Errno.ESTALE, Client.errnoOf(() -> client.stat(Client.ROOT)));
   }
+
+  @Test
+  void keptContentsOutliveTheMountAndWhatHasNoNameDoesNot() throws IOException {
+    Client client = Client.small();
+    client.fs.keepContents();
+    long kept = client.mkfile(client.mkdir(Client.ROOT, "dir"), "kept");
+    client.write(kept, Client.bytes("x"), 0);
+    long removed = client.mkfile(Client.ROOT, "removed");
+    client.write(removed, Client.bytes("y"), 0);
+    client.unlink(Client.ROOT, "removed");
+    long free = client.statfs().freeBlocks;
+    client.fs.destroy(); // the kernel forgets nothing one by one
+    assertEquals(free + 1, client.statfs().freeBlocks);
+    assertEquals(Errno.ESTALE, Client.errnoOf(() -> client.stat(removed)));
+
+    Client next = new Client(client.fs);
+    long dir = next.lookup(Client.ROOT, "dir");
+    assertEquals("x", next.read(next.lookup(dir, "kept"), 0, 10));
+    next.unlink(dir, "kept");
+    next.forgetAll();
+    assertEquals(Errno.ESTALE, Client.errnoOf(() -> next.stat(kept)));
+    assertEquals(free + 2, next.statfs().freeBlocks);
+  }
 }
