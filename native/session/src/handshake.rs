@@ -198,7 +198,6 @@ fn disconnected() -> Error {
 fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> Granted {
     let mut asked = init::ASYNC_READ
         | init::BIG_WRITES
-        | init::ATOMIC_O_TRUNC
         | init::ASYNC_DIO
         | init::PARALLEL_DIROPS
         | init::MAX_PAGES
@@ -214,6 +213,9 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
             Readdirplus::Never => 0,
         };
     }
+    // The kernel sends OPEN before it finds that the file is a program that runs (ETXTBSY, where the file is opened for
+    // reading): an open that truncates would empty it all the same. So the kernel truncates by SETATTR where there is one.
+    asked |= when(!config.handles(Opcode::Setattr), init::ATOMIC_O_TRUNC);
     asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
@@ -353,6 +355,13 @@ mod tests {
             ..Config::default()
         };
         assert!(!has(negotiated(ALL, &flat, Wish::default()), init::DO_READDIRPLUS));
+
+        assert!(!has(plain, init::ATOMIC_O_TRUNC), "SETATTR truncates");
+        let fixed = Config {
+            operations: !(1 << Opcode::Setattr.raw()),
+            ..Config::default()
+        };
+        assert!(has(negotiated(ALL, &fixed, Wish::default()), init::ATOMIC_O_TRUNC));
     }
 
     #[test]

@@ -323,4 +323,27 @@ class MemoryFilesTest {
       Thread.sleep(5);
     }
   }
+
+  @Test
+  void anOpenThatWouldEmptyARunningProgramLeavesItWhole() throws Exception {
+    Path program = memory().resolve("program");
+    Files.copy(Path.of("/bin/sleep"), program);
+    Shell.succeed(
+        "python3",
+        "-c",
+        """
+        import errno, os, subprocess, sys
+        size = os.stat(sys.argv[1]).st_size
+        with subprocess.Popen([sys.argv[1], "60"]) as running:
+            try:
+                os.open(sys.argv[1], os.O_RDONLY | os.O_TRUNC)
+                sys.exit("opened")
+            except OSError as e:
+                assert e.errno == errno.ETXTBSY, e
+            finally:
+                running.kill()
+        assert os.stat(sys.argv[1]).st_size == size > 0
+        """,
+        program.toString());
+  }
 }
