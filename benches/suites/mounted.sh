@@ -2,6 +2,7 @@
 #
 #   own_name_spaces "$@"     first thing: starts the script over in mount and pid name spaces of its own
 #   mount_ferrofuse WHAT DIRECTORY OPTIONS
+#   maps_shared                 whether files of the mount can be mapped shared
 #
 # Whatever way the script ends, the kernel ends its processes and its mounts with it. Environment: JAVA (java),
 # FERROFUSE_JAR (build/ferrofuse.jar); FERROFUSE_WHAT (memory), what a suite mounts, a class of FERROFUSE_CLASS_PATH for
@@ -53,6 +54,23 @@ mount_ferrofuse() {
 unmount_ferrofuse() {
     timeout 20 umount "$SERVED" || fail "$SERVED can't be unmounted"
     wait "$SERVER"
+}
+
+NO_MAPPINGS="without shared mappings, which this mount refuses"
+
+# Whether files of the mount can be mapped shared: with direct_io that takes a feature of the kernel.
+maps_shared() {
+    python3 -c '
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 4096)
+try:
+    mmap.mmap(fd, 4096, mmap.MAP_SHARED)
+except OSError:
+    sys.exit(1)
+finally:
+    os.unlink(sys.argv[1])
+' "$SERVED/maps_shared"
 }
 
 clean_up() {
