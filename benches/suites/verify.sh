@@ -15,7 +15,7 @@ PROCESSES=16
 SIZE=${SIZE:-32m}
 OWN=(--directory="$WORKSPACE/mnt" --name=own)
 # One file, of which each process has a part. Not by mmap: fio 3.33 maps the file's start for every part, on any file
-# system. programs.sh has several processes map one file.
+# system. acceptance.sh has several processes map one file.
 SHARED=(--filename="$WORKSPACE/mnt/shared" --name=shared --offset_increment="$SIZE")
 DIRECT=(--ioengine=libaio --direct=1 --iodepth=8)
 
