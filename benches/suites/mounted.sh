@@ -3,6 +3,7 @@
 #   own_name_spaces "$@"     first thing: starts the script over in mount and pid name spaces of its own
 #   mount_ferrofuse WHAT DIRECTORY OPTIONS
 #   maps_shared                 whether files of the mount can be mapped shared
+#   judge SUITE NAME ...        says of each test that failed whether and why that is known
 #
 # Whatever way the script ends, the kernel ends its processes and its mounts with it. Environment: JAVA (java),
 # FERROFUSE_JAR (build/ferrofuse.jar); FERROFUSE_WHAT (memory), what a suite mounts, a class of FERROFUSE_CLASS_PATH for
@@ -71,6 +72,18 @@ except OSError:
 finally:
     os.unlink(sys.argv[1])
 ' "$SERVED/maps_shared"
+}
+
+# Takes the names of tests that failed; their reasons are in known/SUITE.txt. Answers whether there is one for each.
+judge() {
+    local suite=$1 name reason unknown=0
+    shift
+    for name; do
+        reason=$(sed -n "s|^$name  *||p" "$ROOT/benches/suites/known/$suite.txt")
+        [ -n "$reason" ] || unknown=$((unknown + 1))
+        printf '%-16s %s\n' "$name" "${reason:-UNKNOWN FAILURE}"
+    done
+    return $((unknown > 0))
 }
 
 clean_up() {

@@ -22,7 +22,7 @@ DIRECT=(--ioengine=libaio --direct=1 --iodepth=8)
 # fio_run ARGUMENT ...: all blocks of all processes, in random order, of random sizes
 fio_run() {
     timeout "${FIO_SECONDS:-300}" fio --rw=randwrite --bsrange=4k-128k --blockalign=4k --numjobs=$PROCESSES --size="$SIZE" \
-        --verify=crc32c --verify_fatal=1 --end_fsync=1 --group_reporting --randrepeat=1 "$@"
+        --verify=crc32c --verify_fatal=1 --end_fsync=1 --group_reporting --randrepeat=1 --verify_state_save=0 "$@"
 }
 
 # step NAME ARGUMENT ...
