@@ -1,6 +1,7 @@
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.examples.memory.AccessTimes;
 import io.github.ferrofuse.examples.memory.Limits;
 import io.github.ferrofuse.examples.memory.MemoryFileSystem;
 import java.io.BufferedReader;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -96,11 +98,21 @@ public final class Keeper {
       fileSystem = MemoryFileSystem.ownedByProcess(limits, 0755).keepContents();
       contents.put(source, fileSystem);
     }
-    MountOptions.Parsed parsed =
-        MountOptions.builder().fsname(source).parse(List.of(options));
+    MountOptions.Parsed parsed = MountOptions.builder().fsname(source).parse(List.of(options));
+    fileSystem.accessTimes(accessTimes(parsed));
     parsed.requireAllTaken();
     mounts.put(source, Fuse.mount(fileSystem, directory, parsed.options()));
     return "ok";
+  }
+
+  /** What the kernel does for other file systems, but not for this one. */
+  private static AccessTimes accessTimes(MountOptions.Parsed parsed) {
+    AccessTimes when = AccessTimes.RELATIME;
+    for (AccessTimes one : AccessTimes.values()) {
+      String value = parsed.rest().remove(one.name().toLowerCase(Locale.ROOT));
+      when = value == null ? when : one;
+    }
+    return parsed.options().readOnly() ? AccessTimes.NOATIME : when;
   }
 
   private static boolean isMounted(Path directory) throws IOException {

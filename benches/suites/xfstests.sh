@@ -39,7 +39,7 @@ cat > "$WORKSPACE/mount.fuse.ferrofuse" << END
 #!/usr/bin/env python3
 import socket, subprocess, sys
 # of the mount point, not of the file system
-FLAGS = {"noatime", "atime", "relatime", "strictatime", "nodiratime", "diratime", "noexec", "exec", "defaults"}
+FLAGS = {"atime", "nodiratime", "diratime", "noexec", "exec", "defaults"}
 source, directory, options = sys.argv[1], sys.argv[2], ""
 for before, argument in zip(sys.argv[2:], sys.argv[3:]):
     if before == "-o":

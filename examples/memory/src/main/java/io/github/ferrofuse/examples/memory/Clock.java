@@ -30,6 +30,8 @@ final class Clock {
   /** Nanoseconds since 1970 when the counter was 0. */
   private volatile long anchor;
 
+  private volatile AccessTimes accessTimes = AccessTimes.RELATIME;
+
   /** The clock of the system. */
   Clock() {
     this(InstantSource.system(), System::nanoTime);
@@ -45,6 +47,16 @@ final class Clock {
     this.wall = wall;
     this.counter = counter;
     setAnchor();
+  }
+
+  /** {@return which reads are stamped} */
+  AccessTimes accessTimes() {
+    return accessTimes;
+  }
+
+  /** Says which reads are stamped. */
+  void accessTimes(AccessTimes when) {
+    accessTimes = when;
   }
 
   /** {@return nanoseconds since 1970} */

@@ -230,7 +230,7 @@ abstract class Inode {
     long stamp = lock.readLock();
     boolean due;
     try {
-      due = accessIsDue();
+      due = accessIsDue(clock);
     } finally {
       lock.unlockRead(stamp);
     }
@@ -240,8 +240,12 @@ abstract class Inode {
   }
 
   /** Whether reading should update the access time; caller holds the lock. */
-  final boolean accessIsDue() {
-    return times.accessIsDue(System.currentTimeMillis() / 1000);
+  final boolean accessIsDue(Clock clock) {
+    return switch (clock.accessTimes()) {
+      case NOATIME -> false;
+      case RELATIME -> times.accessIsDue(System.currentTimeMillis() / 1000);
+      case STRICTATIME -> true;
+    };
   }
 
   /** Updates the access time. */

@@ -36,7 +36,8 @@ import java.nio.file.Path;
  *
  * <p><b>Limits</b>: files up to {@value FileData#MAX_SIZE} bytes, names up to {@value
  * Tree#MAX_NAME} bytes, {@value Tree#MAX_LINKS} names for a file. The access time follows the rule
- * of relatime, for reads that reach the file system; those that the page cache serves do not.
+ * of relatime unless {@link #accessTimes} says otherwise, for reads that reach the file system;
+ * those that the page cache serves do not.
  *
  * <p><b>Threads</b>: any method may run at any time. Reading, writing, looking up and getting
  * attributes make no object.
@@ -101,6 +102,18 @@ public final class MemoryFileSystem implements InodeFileSystem {
    */
   public MemoryFileSystem keepContents() {
     keepsContents = true;
+    return this;
+  }
+
+  /**
+   * Says when reading updates the access time: {@link AccessTimes#RELATIME} unless told otherwise.
+   * To be called while it is not mounted.
+   *
+   * @param when one of them
+   * @return this
+   */
+  public MemoryFileSystem accessTimes(AccessTimes when) {
+    clock.accessTimes(when);
     return this;
   }
 
@@ -432,7 +445,10 @@ public final class MemoryFileSystem implements InodeFileSystem {
    * overlapping writes.
    */
   private FileHandle handle(RegularFile file, int flags, OpenReply out) {
-    out.keepCache().parallelDirectWrites();
+    out.parallelDirectWrites();
+    if (clock.accessTimes() != AccessTimes.STRICTATIME) {
+      out.keepCache();
+    }
     return new OpenFile(file, flags, tree, clock);
   }
 

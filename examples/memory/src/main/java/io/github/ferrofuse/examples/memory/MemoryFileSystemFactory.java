@@ -2,6 +2,7 @@ package io.github.ferrofuse.examples.memory;
 
 import io.github.ferrofuse.FileSystemFactory;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -24,7 +25,8 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
     return "an empty file system in memory; options: capacity=SIZE of all contents (k, m, g, t;"
         + " default half of -XX:MaxDirectMemorySize, at least 2g if it allows), inodes=NUMBER of"
         + " files,"
-        + " mode=OCTAL permissions of the root directory (default 755)";
+        + " mode=OCTAL permissions of the root directory (default 755), noatime or strictatime"
+        + " instead of relatime";
   }
 
   @Override
@@ -42,7 +44,18 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
       limits = limits.withInodes(Limits.parseSize("inodes", inodes));
     }
     String mode = options.remove("mode");
-    return MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode));
+    return MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode))
+        .accessTimes(accessTimes(options));
+  }
+
+  /** The strictest of those that are named. */
+  private static AccessTimes accessTimes(Map<String, String> options) {
+    AccessTimes when = AccessTimes.RELATIME;
+    for (AccessTimes one : AccessTimes.values()) {
+      String value = options.remove(one.name().toLowerCase(Locale.ROOT));
+      when = value == null ? when : one;
+    }
+    return when;
   }
 
   private static int parseMode(String text) {

@@ -60,7 +60,7 @@ final class RegularFile extends Inode {
     long stamp = lock.readLock();
     try {
       count = data.read(dst, offset);
-      due = updatesAccess && accessIsDue();
+      due = updatesAccess && accessIsDue(clock);
     } finally {
       lock.unlockRead(stamp);
     }

@@ -199,12 +199,16 @@ class CapacityTest {
             .findFirst()
             .orElseThrow();
     Map<String, String> options =
-        new HashMap<>(Map.of("capacity", "2m", "inodes", "1k", "mode", "1777", "other", "x"));
+        new HashMap<>(
+            Map.of("capacity", "2m", "inodes", "1k", "mode", "1777", "noatime", "", "other", "x"));
     Client client = new Client((MemoryFileSystem) factory.create("", options));
     assertEquals(Map.of("other", "x"), options);
     assertEquals((2 << 20) / CHUNK, client.statfs().totalBlocks);
     assertEquals(1023, client.statfs().freeFiles);
     assertEquals(0041777, client.stat(Client.ROOT).mode);
+    long created = client.stat(Client.ROOT).atime;
+    client.list(Client.ROOT);
+    assertEquals(created, client.stat(Client.ROOT).atime);
     assertThrows(IllegalArgumentException.class, () -> factory.create("x", new HashMap<>()));
     for (String wrong :
         new String[] {

@@ -157,4 +157,23 @@ class TimesTest {
     FileHandle handle = client.open(file, O_NOATIME);
     assertChanges(file, "", () -> client.read(handle, 0, 10));
   }
+
+  @Test
+  void readingUpdatesTheAccessTimeAsTheOptionSays() throws IOException {
+    Action read = () -> client.read(file, 0, 10);
+    Action list = () -> client.list(dir);
+    client.fs.accessTimes(AccessTimes.NOATIME);
+    assertChanges(file, "", read);
+    assertChanges(dir, "", list);
+    client.fs.accessTimes(AccessTimes.RELATIME);
+    assertChanges(file, "a", read);
+    assertChanges(dir, "a", list);
+    long first = client.stat(file).atime;
+    waitForTick(first);
+    read.run();
+    assertEquals(first, client.stat(file).atime);
+    client.fs.accessTimes(AccessTimes.STRICTATIME);
+    read.run();
+    assertTrue(client.stat(file).atime > first);
+  }
 }
