@@ -150,6 +150,7 @@ args! {
     4: A B C D;
     5: A B C D E;
     6: A B C D E F;
+    7: A B C D E F G;
 }
 
 /// A method of the class `C` that takes `A` and answers an int: 0 or more, or a negative errno.

@@ -68,6 +68,9 @@ pub struct Config {
     pub max_nodes: u32,
     /// Files and directories that may be open at once, as `max_nodes`.
     pub max_handles: u32,
+    /// Locks that the engine keeps at once, and requests that may wait for one, where the kernel doesn't keep them itself;
+    /// memory is taken as they come.
+    pub max_locks: u32,
     /// How long the kernel may take to begin the conversation.
     pub init_deadline: Duration,
     /// Requests are counted and timed, for [`Session::metrics`](crate::Session::metrics). Takes two looks at the clock
@@ -104,6 +107,7 @@ impl Default for Config {
             growth: None,
             max_nodes: 1 << 24,
             max_handles: 1 << 20,
+            max_locks: 1 << 20,
             init_deadline: Duration::from_secs(10),
             metrics: false,
             slow_after: None,

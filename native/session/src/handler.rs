@@ -121,9 +121,23 @@ pub struct Offer {
     pub flags: u64,
 }
 
+/// Who keeps the locks of fcntl(2) and flock(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockKeeper {
+    /// The kernel, which then asks nobody: right where all who lock a file go through this mount.
+    #[default]
+    Kernel,
+    /// The engine, in a table of its own, with the same rules.
+    Engine,
+    /// The file system, by [`Handler::getlk`] and [`Handler::setlk`].
+    FileSystem,
+}
+
 /// What the file system asks for at INIT.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish {
+    /// Who keeps locks.
+    pub locks: LockKeeper,
     /// The file system clears setuid, setgid and capabilities itself when a call says so (`HANDLE_KILLPRIV_V2`).
     pub clears_privileges: bool,
     /// The file system knows when its files were made: STATX is asked.
@@ -322,6 +336,18 @@ pub trait Handler {
     fn listxattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, size: usize) -> Outcome<usize>;
     /// Removes an attribute.
     fn removexattr(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, name: &Name) -> Outcome<()>;
+    /// The first lock that is in the way of the one in `arg`. Only with [`LockKeeper::FileSystem`], as `setlk`; neither
+    /// waits at the handle for other calls on it.
+    fn getlk(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        slot: Slot,
+        arg: &abi::LkIn,
+    ) -> Outcome<Option<abi::FileLock>>;
+    /// Sets or clears a lock, without waiting. `false`: others are in the way. Also called to clear, in a FLUSH what the
+    /// closing process holds in the file, in a RELEASE the flock lock of the open file.
+    fn setlk(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::LkIn) -> Outcome<bool>;
     /// access(2); `mask` of `R_OK`, `W_OK`, `X_OK`.
     fn access(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, mask: u32) -> Outcome<()>;
 }

@@ -11,7 +11,7 @@ use ferrofuse_protocol::{Dialect, Errno, Message, Opcode, Operation};
 
 use crate::config::{Config, Readdirplus};
 use crate::error::{Error, ErrorKind};
-use crate::handler::{Handler, Offer, Wish};
+use crate::handler::{Handler, LockKeeper, Offer, Wish};
 use crate::lease::SPLIT;
 use crate::log::Log;
 use crate::reply::{Delivery, Reply};
@@ -67,13 +67,13 @@ impl Granted {
     }
 }
 
-/// Waits for INIT, lets the file system say what it wishes, and answers.
+/// Waits for INIT, lets the file system say what it wishes, and answers. Tells what was settled, and who keeps locks.
 pub(crate) fn hold<H: Handler>(
     channel: &Channel,
     config: &Config,
     log: &Log,
     handler: &mut H,
-) -> Result<Granted, Error> {
+) -> Result<(Granted, LockKeeper), Error> {
     let deadline = Instant::now() + config.init_deadline;
     loop {
         let (unique, arg) = receive(channel, deadline)?;
@@ -116,7 +116,16 @@ pub(crate) fn hold<H: Handler>(
         };
         let granted = negotiate(&offer, arg.max_readahead, config, wish);
         sent(reply.record(&answer(&granted)))?;
-        return Ok(granted);
+        return Ok((granted, keeper(&granted, wish)));
+    }
+}
+
+/// Who keeps locks: the kernel, unless it lets us.
+fn keeper(granted: &Granted, wish: Wish) -> LockKeeper {
+    if granted.flags & (init::POSIX_LOCKS | init::FLOCK_LOCKS) == 0 {
+        LockKeeper::Kernel
+    } else {
+        wish.locks
     }
 }
 
@@ -223,6 +232,7 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     // Of no use without each other: the umask applies only where there is no default ACL.
     let acls = init::POSIX_ACL | init::DONT_MASK;
     asked |= when(wish.keeps_acls && offer.flags & acls == acls, acls);
+    asked |= when(wish.locks != LockKeeper::Kernel, init::POSIX_LOCKS | init::FLOCK_LOCKS);
     let flags = asked & offer.flags;
 
     let page_size = page_size();
@@ -300,6 +310,7 @@ mod tests {
                 &config,
                 Wish {
                     clears_privileges: true,
+                    locks: LockKeeper::Engine,
                     keeps_acls: true,
                     ..Wish::default()
                 },
@@ -349,6 +360,22 @@ mod tests {
         };
         let changing = negotiated(ALL, &changing, Wish::default());
         assert!(has(changing, init::AUTO_INVAL_DATA) && has(changing, init::CACHE_SYMLINKS));
+
+        for (keeper, asked) in [
+            (LockKeeper::Kernel, 0),
+            (LockKeeper::Engine, init::POSIX_LOCKS | init::FLOCK_LOCKS),
+            (LockKeeper::FileSystem, init::POSIX_LOCKS | init::FLOCK_LOCKS),
+        ] {
+            let wish = Wish {
+                locks: keeper,
+                ..Wish::default()
+            };
+            let granted = negotiated(ALL, &Config::default(), wish);
+            assert_eq!(granted.flags & (init::POSIX_LOCKS | init::FLOCK_LOCKS), asked);
+            assert_eq!(super::keeper(&granted, wish), keeper);
+            let without = negotiated(0, &Config::default(), wish);
+            assert_eq!(super::keeper(&without, wish), LockKeeper::Kernel);
+        }
 
         let flat = Config {
             operations: !(1 << Opcode::Readdirplus.raw()),

@@ -61,6 +61,9 @@ impl<M: Memory> Session<M> {
         if let Some(lease) = self.withdraw(unique) {
             return Some(lease);
         }
+        if self.stops_waiting_for_lock(unique) {
+            return None;
+        }
         // Nobody hears how it went.
         let _ = guarded(&self.log, Opcode::Interrupt, || {
             handler.interrupt(unique);
@@ -76,6 +79,20 @@ impl<M: Memory> Session<M> {
             return None;
         }
         self.withdraw(unique)
+    }
+
+    /// To be called after the lock request `unique` was set aside, as `parked_too_late`.
+    pub(crate) fn set_aside_too_late(&self, unique: u64) {
+        fence(Ordering::SeqCst);
+        if self.is_interrupted(unique) {
+            self.stops_waiting_for_lock(unique);
+        }
+    }
+
+    /// Has a lock request that was set aside answered `EINTR`, by whichever worker is free. `false`: there is none.
+    fn stops_waiting_for_lock(&self, unique: u64) -> bool {
+        let locks = self.locks.as_ref();
+        locks.is_some_and(|locks| self.woken(locks.interrupt(unique)))
     }
 
     /// Whether the request was interrupted a short while ago.

@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ferrofuse_protocol::abi::{self, InHeader, WriteIn};
+use ferrofuse_protocol::abi::{self, InHeader, LkIn, WriteIn};
 use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
@@ -108,6 +108,34 @@ impl<M: Memory> Lease<M> {
         abi::read_from(&self.head.0[..self.len.min(SPLIT)])
     }
 
+    /// Takes a lock request out of the lease, which is free for another message then.
+    pub(crate) fn set_aside(&mut self) -> Option<SetAside> {
+        let header = *self.header()?;
+        let arg = *abi::read_from::<LkIn>(self.head.0[..self.len.min(HEAD)].get(size_of::<InHeader>()..)?)?;
+        let unanswered = self.unanswered.take()?;
+        debug_assert_eq!(unanswered, header.unique);
+        Some(SetAside {
+            header,
+            arg,
+            channel: Some(Arc::clone(&self.channel)),
+            record: std::mem::take(&mut self.record),
+        })
+    }
+
+    /// Puts a lock request back into a lease, as if it had just been received.
+    pub(crate) fn resume(&mut self, mut request: SetAside) {
+        debug_assert!(self.unanswered.is_none());
+        let Some(channel) = request.channel.take() else { return };
+        const ARG: usize = size_of::<InHeader>();
+        const END: usize = ARG + size_of::<LkIn>();
+        self.head.0[..ARG].copy_from_slice(abi::bytes_of(&request.header));
+        self.head.0[ARG..END].copy_from_slice(abi::bytes_of(&request.arg));
+        self.len = END;
+        self.channel = channel;
+        self.unanswered = Some(request.header.unique);
+        std::mem::swap(&mut self.record, &mut request.record);
+    }
+
     /// A worker takes the request in hand.
     pub(crate) fn begins(&mut self, watch: &mut Watch<'_>) {
         let opcode = self.header().map_or(0, |header| header.opcode);
@@ -147,6 +175,24 @@ impl<M: Memory> Lease<M> {
                 unique: header.unique,
             },
         })
+    }
+}
+
+/// A lock request that waits. It may wait long, and many may, so it doesn't keep the lease that it came in. Dropped, it
+/// answers `EIO`.
+pub(crate) struct SetAside {
+    header: InHeader,
+    arg: LkIn,
+    /// `None`: it is in a lease again.
+    channel: Option<Arc<Channel>>,
+    record: Box<Record>,
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            drop(Reply::new(&channel, self.header.unique));
+        }
     }
 }
 

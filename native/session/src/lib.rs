@@ -15,6 +15,7 @@ mod handshake;
 mod in_flight;
 mod interrupts;
 mod lease;
+mod locks;
 mod log;
 mod meter;
 pub mod mount;
@@ -32,8 +33,8 @@ pub use config::{Config, Readdirplus};
 pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};
 pub use handler::{
-    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, Memory, Offer, Opened, Outcome, Slot,
-    Wish,
+    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, LockKeeper, Memory, Offer, Opened,
+    Outcome, Slot, Wish,
 };
 pub use handshake::Granted;
 pub use in_flight::Running;

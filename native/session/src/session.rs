@@ -19,12 +19,13 @@ use crate::crew::{Alone, Crew, Place, Role, Threads};
 use crate::dispatch;
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Gate, Pass};
-use crate::handler::{Handler, Key, Memory, Slot};
+use crate::handler::{Handler, Key, LockKeeper, Memory, Slot};
 use crate::handles::Handles;
 use crate::handshake::{self, Granted};
 use crate::in_flight::{InFlight, Running};
 use crate::interrupts::Recent;
-use crate::lease::{Lease, Leases};
+use crate::lease::{Lease, Leases, SetAside};
+use crate::locks::{Locks, Woken};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::Nodes;
@@ -41,6 +42,8 @@ pub struct Session<M: Memory> {
     pub(crate) handles: Handles,
     pub(crate) gate: Gate<Lease<M>>,
     pub(crate) leases: Leases<M>,
+    /// `None`: the kernel keeps locks itself.
+    pub(crate) locks: Option<Locks<SetAside>>,
     pub(crate) in_flight: InFlight,
     /// `None`: nobody measures.
     pub(crate) meters: Option<Meters>,
@@ -93,13 +96,14 @@ impl<M: Memory> Session<M> {
         let device = Channel::new(device).map_err(|error| {
             no_memory("setting up", "the FUSE device", "give a descriptor of /dev/fuse").caused_by(error)
         })?;
-        let granted = handshake::hold(&device, &config, &log, handler)?;
+        let (granted, keeper) = handshake::hold(&device, &config, &log, handler)?;
         let handles = Handles::new(handles);
         Ok(Arc::new(Self {
             nodes: Nodes::new(nodes, Key(config.root_key), Arc::clone(&log)),
             gate: Gate::new(handles.capacity()),
             handles,
             leases: Leases::new(granted.bulk()),
+            locks: (keeper != LockKeeper::Kernel).then(|| Locks::new(keeper, config.max_locks as usize)),
             in_flight: InFlight::default(),
             meters: Meters::new(&config, &log),
             recent: Recent::default(),
@@ -316,6 +320,26 @@ impl<M: Memory> Session<M> {
         self.ready_len.store(ready.len(), Ordering::Release);
         drop(ready);
         self.waker.ready();
+    }
+
+    /// Wakes workers for the lock requests that have become ready.
+    pub(crate) fn woken<T>(&self, Woken { outcome, ready }: Woken<T>) -> T {
+        for _ in 0..ready {
+            self.waker.ready();
+        }
+        outcome
+    }
+
+    /// A file system that keeps locks itself has dropped or weakened some, other than by [`Handler::setlk`]: everybody
+    /// who waits for a lock tries again. Callable from any thread.
+    pub fn locks_changed(&self) {
+        if let Some(locks) = self
+            .locks
+            .as_ref()
+            .filter(|locks| locks.keeper() == LockKeeper::FileSystem)
+        {
+            self.woken(locks.all_changed());
+        }
     }
 
     /// Gives a pass back. Answers the next request for the caller to serve; further ones go to other workers.

@@ -18,6 +18,7 @@ use crate::handles::Fh;
 use crate::in_flight::Station;
 use crate::interrupts::may_be_left_out;
 use crate::lease::Lease;
+use crate::locks::{Claim, Fate, Locks};
 use crate::log::Level;
 use crate::meter::{Meters, Watch};
 use crate::session::{Session, Waiting};
@@ -96,7 +97,11 @@ impl<'s, H: Handler> Worker<'s, H> {
                 self.process(lease, pass);
                 continue;
             }
+            if self.settle_lock()? {
+                continue;
+            }
             if self.session.is_over() {
+                self.abandon_locks()?;
                 return Ok(Left::Over);
             }
             let mut lease = self.lease()?;
@@ -207,6 +212,7 @@ impl<'s, H: Handler> Worker<'s, H> {
                     thread::sleep(WITHOUT_MEMORY);
                     next = Some((lease, None));
                 }
+                Verdict::WaitForLock(claim) => next = self.set_aside(&claim, lease),
                 Verdict::Destroyed => {
                     self.finished(lease);
                     self.session.disconnect(End::Unmounted);
@@ -253,6 +259,77 @@ impl<'s, H: Handler> Worker<'s, H> {
         }
     }
 
+    /// Leaves a lock request to whoever drops the locks that are in its way; answers it if it is to be tried again.
+    fn set_aside(&mut self, claim: &Claim, mut lease: Lease<H::Memory>) -> Option<Waiting<H::Memory>> {
+        let unique = lease.header().map_or(0, |header| header.unique);
+        let (Some(locks), Some(request)) = (&self.session.locks, lease.set_aside()) else {
+            // Not reached: the request was decoded, and is unanswered.
+            self.finished(lease);
+            return None;
+        };
+        match self.session.woken(locks.wait(claim, unique, request)) {
+            None => {
+                self.idle();
+                self.put(lease);
+                self.session.set_aside_too_late(unique);
+                None
+            }
+            Some((request, fate)) => {
+                lease.resume(request);
+                if fate == Fate::Try {
+                    return Some((lease, None));
+                }
+                self.settle(lease, fate);
+                None
+            }
+        }
+    }
+
+    /// Sees to a lock request that is not to wait any longer, if there is one.
+    fn settle_lock(&mut self) -> Result<bool, Error> {
+        let Some((request, fate)) = self.session.locks.as_ref().and_then(Locks::take_ready) else {
+            return Ok(false);
+        };
+        let mut lease = self.lease()?;
+        lease.resume(request);
+        self.takes();
+        if fate == Fate::Try {
+            self.process(lease, None);
+        } else {
+            self.settle(lease, fate);
+        }
+        Ok(true)
+    }
+
+    /// Answers a lock request whose fate is decided.
+    fn settle(&mut self, mut lease: Lease<H::Memory>, fate: Fate) {
+        if let Some(header) = lease.header() {
+            self.station.serves(header.unique, header.opcode);
+        }
+        if let Some(watch) = &mut self.watch {
+            lease.begins(watch);
+        }
+        if let Some(parts) = lease.parts() {
+            let reply = parts.due.take();
+            let _ = match fate {
+                Fate::Failed(errno) => reply.error(errno),
+                Fate::Granted | Fate::Try => reply.empty(),
+            };
+        }
+        self.finished(lease);
+        self.report();
+    }
+
+    /// Answers those who wait for locks when nobody will give them any.
+    fn abandon_locks(&mut self) -> Result<(), Error> {
+        for request in self.session.locks.iter().flat_map(Locks::drain) {
+            let mut lease = self.lease()?;
+            lease.resume(request);
+            self.settle(lease, Fate::Failed(Errno::ECONNABORTED));
+        }
+        Ok(())
+    }
+
     /// Whether a request that has to wait and can't be parked was interrupted meanwhile.
     fn gives_up(&self, access: Access, lease: &Lease<H::Memory>) -> bool {
         access != Access::Last
@@ -266,11 +343,16 @@ impl<'s, H: Handler> Worker<'s, H> {
         if let Some(watch) = &mut self.watch {
             lease.ended(watch);
         }
+        self.put(lease);
+        self.session.in_flight.finished(&self.station);
+    }
+
+    /// Keeps a lease for the next request.
+    fn put(&mut self, lease: Lease<H::Memory>) {
         match self.spare {
             None => self.spare = Some(lease),
             Some(_) => self.session.leases.put(lease),
         }
-        self.session.in_flight.finished(&self.station);
     }
 
     /// Gives a pass back; answers a request that may run now.

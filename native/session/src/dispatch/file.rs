@@ -146,6 +146,10 @@ impl<H: Handler> Serving<'_, H> {
             } else {
                 0
             };
+            if self.session.locks.is_some() {
+                // The flush of a close is what ends POSIX locks.
+                open_flags &= !fopen::NOFLUSH;
+            }
         }
         OpenOut {
             fh: fh.0,
@@ -261,14 +265,20 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// The handle itself ends when its last pass is given back.
-    pub(super) fn release(self, arg: &ReleaseIn, kind: Kind) -> Delivery {
+    pub(super) fn release(mut self, arg: &ReleaseIn, kind: Kind) -> Delivery {
         let open = self.handle(Fh(arg.fh), kind);
-        self.plain(|handler, call| {
+        self.unlock_released(open, arg);
+        let outcome = self.upcall(|handler, call| {
             let Open { key, slot } = open?;
             match kind {
                 Kind::File => handler.release(call, key, slot),
                 Kind::Directory => handler.releasedir(call, key, slot),
             }
-        })
+        });
+        self.released(open, arg);
+        match outcome {
+            Ok(()) => self.reply.empty(),
+            Err(errno) => self.reply.error(errno),
+        }
     }
 }

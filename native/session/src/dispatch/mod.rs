@@ -7,6 +7,7 @@ mod dir;
 mod entry;
 mod file;
 mod ioctl;
+mod lock;
 mod node;
 mod privileges;
 mod refusal;
@@ -24,10 +25,12 @@ use crate::gate::{Access, Entry, Pass};
 use crate::handler::{Call, Caller, Handler, Key, Memory, Outcome, Slot};
 use crate::handles::{Fh, Kind, Open};
 use crate::lease::{bulk_record, Lease, Parts, SPLIT};
+use crate::locks::Claim;
 use crate::log::{Level, Log};
 use crate::reply::{Delivery, Reply};
 use crate::session::Session;
 use crate::transport::Channel;
+use lock::Tried;
 
 /// What a worker has to do after a request was looked at.
 #[must_use]
@@ -36,6 +39,8 @@ pub(crate) enum Verdict {
     Done(Option<Pass>),
     /// It has to wait for others on its handle and is as it was.
     Wait(Fh, Access),
+    /// It has to wait for a lock, and is as it was.
+    WaitForLock(Claim),
     /// It is answered, and it was the last one.
     Destroyed,
     /// It has no answer, and says that the request of this number is to be interrupted.
@@ -78,7 +83,7 @@ pub(crate) fn serve<H: Handler>(
         due.take().none();
         return Verdict::Interrupt(arg.unique);
     }
-    if !session.config.handles(opcode) && refusal::is_optional(opcode) {
+    if !session.config.handles(opcode) && refusal::is_optional(opcode) && !lock::is_ours(session, opcode) {
         let delivery = refusal::answer(opcode, due.take());
         report(session, opcode, delivery);
         return Verdict::Done(pass);
@@ -96,12 +101,21 @@ pub(crate) fn serve<H: Handler>(
         gid: header.gid,
         pid: header.pid,
     };
-    let call = Call {
+    let mut call = Call {
         unique: header.unique,
         opcode,
         caller,
         memory,
     };
+    if let (Operation::Setlkw(arg), Some(locks)) = (&operation, &session.locks) {
+        let delivery = match lock::set_or_wait(session, locks, handler, &mut call, arg) {
+            Ok(Tried::Granted) => due.take().empty(),
+            Ok(Tried::InTheWay(claim)) => return Verdict::WaitForLock(claim),
+            Err(errno) => due.take().error(errno),
+        };
+        report(session, opcode, delivery);
+        return Verdict::Done(pass);
+    }
     let destroyed = matches!(operation, Operation::Destroy);
     let delivery = Serving {
         session,
@@ -195,7 +209,8 @@ fn admission<M: Memory>(session: &Session<M>, operation: &Operation<'_>, pass: O
     }
 }
 
-/// The handle that an operation works on, and how. GETATTR is not gated: stat(2) doesn't wait for a slow read.
+/// The handle that an operation works on, and how. GETATTR is not gated: stat(2) doesn't wait for a slow read. Lock
+/// requests are not: one that waits must not hold up reads, and an unlock waits for nobody.
 fn gated(operation: &Operation<'_>) -> Option<(Fh, Kind, Access)> {
     let (fh, kind, access) = match operation {
         Operation::Read(arg) => (arg.fh, Kind::File, Access::Shared),
@@ -253,9 +268,7 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Tmpfile { arg, .. } => self.create(arg, H::tmpfile),
             Operation::Read(arg) => self.read(arg),
             Operation::Write { arg, .. } => self.write(arg),
-            Operation::Flush(arg) => self.on_file(Fh(arg.fh), |handler, call, open| {
-                handler.flush(call, open.key, open.slot)
-            }),
+            Operation::Flush(arg) => self.flush(arg),
             Operation::Fsync(arg) => self.fsync(arg),
             Operation::Fallocate(arg) => self.on_file(Fh(arg.fh), |handler, call, open| {
                 handler.fallocate(call, open.key, open.slot, arg)
@@ -295,14 +308,14 @@ impl<H: Handler> Serving<'_, H> {
                 self.reply.none();
                 Delivery::Delivered
             }
-            Operation::Getlk(_) | Operation::Setlk(_) | Operation::Setlkw(_) | Operation::Poll(_) => {
-                refusal::answer(self.call.opcode, self.reply)
-            }
+            Operation::Getlk(arg) => self.getlk(arg),
+            Operation::Setlk(arg) => self.setlk(arg),
+            // With locks of ours the first was seen to before.
+            Operation::Setlkw(_) | Operation::Poll(_) => refusal::answer(self.call.opcode, self.reply),
         }
     }
 
-    /// Calls the handler; a panic is `EIO`. `ENOSYS` is no answer to one request: the kernel would never ask for the
-    /// operation again, for any file. What a file system does not have at all, it leaves out of `Config::operations`.
+    /// Calls the handler, as [`asked`].
     fn upcall<T>(&mut self, call: impl FnOnce(&mut H, &mut Call<'_, H::Memory>) -> Outcome<T>) -> Outcome<T> {
         let Self {
             session,
@@ -310,10 +323,7 @@ impl<H: Handler> Serving<'_, H> {
             call: arguments,
             ..
         } = self;
-        match guarded(&session.log, arguments.opcode, || call(handler, arguments)) {
-            Err(Errno::ENOSYS) => Err(Errno::EOPNOTSUPP),
-            outcome => outcome,
-        }
+        asked(&session.log, *handler, arguments, call)
     }
 
     /// Calls the handler for something that succeeds without saying anything.
@@ -335,6 +345,20 @@ impl<H: Handler> Serving<'_, H> {
 
     fn handle(&self, fh: Fh, kind: Kind) -> Outcome<Open> {
         self.session.handles.find(fh, kind).ok_or(Errno::EBADF)
+    }
+}
+
+/// Calls the handler; a panic is `EIO`. `ENOSYS` is no answer to one request: the kernel would never ask for the
+/// operation again, for any file. What a file system does not have at all, it leaves out of `Config::operations`.
+fn asked<H: Handler, T>(
+    log: &Log,
+    handler: &mut H,
+    arguments: &mut Call<'_, H::Memory>,
+    call: impl FnOnce(&mut H, &mut Call<'_, H::Memory>) -> Outcome<T>,
+) -> Outcome<T> {
+    match guarded(log, arguments.opcode, || call(handler, arguments)) {
+        Err(Errno::ENOSYS) => Err(Errno::EOPNOTSUPP),
+        outcome => outcome,
     }
 }
 

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use ferrofuse_protocol::dirent::DirentWriter;
-use ferrofuse_protocol::{abi, Errno, Name};
+use ferrofuse_protocol::{abi, Errno, Name, Opcode};
 use ferrofuse_session::{
-    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, Memory, Offer, Opened, Outcome, Slot,
-    Wish,
+    Attributes, Call, Caller, Concurrency, Entry, Handle, Handler, Ioctl, Key, LockKeeper, Memory, Offer, Opened,
+    Outcome, Slot, Wish,
 };
 
 pub(crate) const ROOT_KEY: u64 = 1;
@@ -91,6 +91,12 @@ pub(crate) struct Book {
     pub(crate) held: Option<u64>,
     /// Requests of which the engine said that they are interrupted. Reads come back then, held or not.
     pub(crate) interrupted: Vec<u64>,
+    /// With [`LockKeeper::FileSystem`]: the only lock there is, by its owner.
+    pub(crate) locked: Option<u64>,
+    /// Who keeps locks.
+    pub(crate) lock_keeper: LockKeeper,
+    /// Files are opened with `FOPEN_NOFLUSH`.
+    pub(crate) no_flush: bool,
     pub(crate) initialised: usize,
     pub(crate) destroyed: usize,
     pub(crate) next_key: u64,
@@ -237,6 +243,9 @@ impl Door {
                 Some("free") => Concurrency::Concurrent,
                 _ => Concurrency::Serialized,
             };
+            if book.no_flush {
+                opened.flags |= abi::fopen::NOFLUSH;
+            }
         });
         opened
     }
@@ -298,6 +307,7 @@ impl Handler for Door {
         }
         Ok(Wish {
             birth_times: true,
+            locks: self.0.get(|book| book.lock_keeper),
             ..Wish::default()
         })
     }
@@ -726,6 +736,40 @@ impl Handler for Door {
             .remove(name.as_bytes())
             .map(drop)
             .ok_or(Errno::ENODATA)
+    }
+
+    fn getlk(&mut self, _: &mut Call<'_, Pages>, _: Key, _: Slot, arg: &abi::LkIn) -> Outcome<Option<abi::FileLock>> {
+        Ok(self
+            .0
+            .get(|book| book.locked)
+            .filter(|&owner| owner != arg.owner)
+            .map(|owner| abi::FileLock {
+                start: 0,
+                // A range that is none.
+                end: if owner == u64::MAX { u64::MAX } else { 9 },
+                r#type: libc::F_WRLCK as u32,
+                pid: owner as u32,
+            }))
+    }
+
+    fn setlk(&mut self, call: &mut Call<'_, Pages>, node: Key, slot: Slot, arg: &abi::LkIn) -> Outcome<bool> {
+        let unlocks = arg.lk.r#type == libc::F_UNLCK as u32;
+        let mut free = true;
+        self.0.change(|book| {
+            assert_eq!(book.open.get(&slot.0), Some(&node.0), "a handle that isn't open");
+            book.calls.push(if unlocks { "unlock" } else { "lock" });
+            free = book.locked.is_none_or(|owner| owner == arg.owner);
+            if free {
+                book.locked = (!unlocks).then_some(arg.owner);
+            }
+        });
+        if call.opcode == Opcode::Setlkw {
+            // Where a test wants something to happen between a refusal and the wait.
+            self.0.change(|book| book.inside += 1);
+            self.0.wait(|book| book.held != Some(arg.owner));
+            self.leave();
+        }
+        Ok(free || unlocks)
     }
 
     fn access(&mut self, _: &mut Call<'_, Pages>, _: Key, mask: u32) -> Outcome<()> {
