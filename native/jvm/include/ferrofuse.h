@@ -53,6 +53,8 @@ typedef struct {
   uint8_t name[4096];
   // In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.
   uint8_t target[4096];
+  // Out: `getlk`, unless it answers 0.
+  FileLock lock;
 } ferrofuse_args_page;
 
 #endif  /* FERROFUSE_H */

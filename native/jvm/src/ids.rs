@@ -87,6 +87,8 @@ ids! {
         ioctl: (i32,),
         ioctldir: (i32,),
         release: (i32,),
+        getlk: (i32, i32, i64, i64, i64, i32),
+        setlk: (i32, i32, i64, i64, i64, i32, i32),
         fsyncdir: (i32, i32),
         releasedir: (i32,),
         disarm: (),

@@ -7,7 +7,7 @@
 use std::mem::{offset_of, size_of};
 
 use crate::metrics;
-use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, Kstatfs, SetattrIn};
+use ferrofuse_protocol::abi::{Attr, AttrOut, Dirent, EntryOut, FileLock, Kstatfs, SetattrIn};
 
 /// Bytes of an args page; what [`ArgsPage`] leaves of it is unused.
 pub(crate) const PAGE_SIZE: usize = 16384;
@@ -26,6 +26,10 @@ pub(crate) const WISH_BIRTH_TIMES: i32 = 2;
 
 /// Bit of what `Door.init` answers: the file system keeps POSIX ACLs and applies the umask.
 pub(crate) const WISH_KEEPS_ACLS: i32 = 4;
+
+/// Bits of what `Door.init` answers: the engine keeps locks, or the file system does.
+pub(crate) const WISH_LOCKS_BY_ENGINE: i32 = 1 << 8;
+pub(crate) const WISH_LOCKS_BY_FILE_SYSTEM: i32 = 1 << 9;
 
 /// Who asks for what.
 #[repr(C)]
@@ -115,6 +119,8 @@ pub(crate) struct ArgsPage {
     pub(crate) name: [u8; 4096],
     /// In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.
     pub(crate) target: [u8; 4096],
+    /// Out: `getlk`, unless it answers 0.
+    pub(crate) lock: FileLock,
 }
 
 const _: () = assert!(size_of::<ArgsPage>() <= PAGE_SIZE);
@@ -140,6 +146,8 @@ layout! {
     WISH_CLEARS_PRIVILEGES = WISH_CLEARS_PRIVILEGES as usize,
     WISH_BIRTH_TIMES = WISH_BIRTH_TIMES as usize,
     WISH_KEEPS_ACLS = WISH_KEEPS_ACLS as usize,
+    WISH_LOCKS_BY_ENGINE = WISH_LOCKS_BY_ENGINE as usize,
+    WISH_LOCKS_BY_FILE_SYSTEM = WISH_LOCKS_BY_FILE_SYSTEM as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),
@@ -207,6 +215,11 @@ layout! {
     NAME = offset_of!(ArgsPage, name),
     NAME_CAPACITY = offset_of!(ArgsPage, target) - offset_of!(ArgsPage, name),
     TARGET = offset_of!(ArgsPage, target),
+    LOCK = offset_of!(ArgsPage, lock),
+    LOCK_START = offset_of!(FileLock, start),
+    LOCK_END = offset_of!(FileLock, end),
+    LOCK_TYPE = offset_of!(FileLock, r#type),
+    LOCK_PID = offset_of!(FileLock, pid),
     DIRENT_LENGTH = size_of::<Dirent>(),
     DIRENT_INO = offset_of!(Dirent, ino),
     DIRENT_OFF = offset_of!(Dirent, off),

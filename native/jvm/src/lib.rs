@@ -65,6 +65,7 @@ fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         method!("awaitIdle", "(JJ)Z", await_idle),
         method!("unmount", "(JJ)I", unmount),
         method!("metrics", "(J)[J", metrics),
+        method!("locksChanged", "(J)V", locks_changed),
         method!("abort", "(J)V", abort),
         method!("close", "(J)V", close),
     ];
@@ -125,6 +126,14 @@ extern "system" fn metrics<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, moun
         None => Ok(JLongArray::null()),
     })
     .resolve::<Throw>()
+}
+
+extern "system" fn locks_changed<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|_| {
+        mounts::locks_changed(mount);
+        Ok::<_, Error>(())
+    })
+    .resolve::<Throw>();
 }
 
 extern "system" fn abort<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {

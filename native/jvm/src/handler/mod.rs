@@ -12,12 +12,15 @@ mod path;
 use std::io;
 
 use ferrofuse_protocol::{abi, Errno, Opcode};
-use ferrofuse_session::{Call, Concurrency, Entry, Handle, Ioctl, Memory, Offer, Opened, Outcome, Slot, Wish};
+use ferrofuse_session::{
+    Call, Concurrency, Entry, Handle, Ioctl, LockKeeper, Memory, Offer, Opened, Outcome, Slot, Wish,
+};
 
 use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
     self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
+    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM,
 };
 use crate::lease::Lease;
 
@@ -65,6 +68,9 @@ fn is_on_handle(opcode: Opcode) -> bool {
             | Opcode::CopyFileRange
             | Opcode::CopyFileRange64
             | Opcode::Ioctl
+            | Opcode::Getlk
+            | Opcode::Setlk
+            | Opcode::Setlkw
             | Opcode::Release
             | Opcode::Readdir
             | Opcode::Readdirplus
@@ -181,6 +187,13 @@ impl JavaHandler<'_> {
             clears_privileges: answer & WISH_CLEARS_PRIVILEGES != 0,
             birth_times: answer & WISH_BIRTH_TIMES != 0,
             keeps_acls: answer & WISH_KEEPS_ACLS != 0,
+            locks: if answer & WISH_LOCKS_BY_FILE_SYSTEM != 0 {
+                LockKeeper::FileSystem
+            } else if answer & WISH_LOCKS_BY_ENGINE != 0 {
+                LockKeeper::Engine
+            } else {
+                LockKeeper::Kernel
+            },
         })
     }
 
@@ -267,6 +280,34 @@ impl JavaHandler<'_> {
     fn number<C: Upcall, A: Args>(&self, call: &mut LeaseCall<'_>, method: &IntMethod<C, A>, args: A) -> Outcome<u64> {
         self.upcall(call, method, args)?;
         Ok(call.memory.page().number)
+    }
+
+    fn getlk(&self, call: &mut LeaseCall<'_>, slot: Slot, arg: &abi::LkIn) -> Outcome<Option<abi::FileLock>> {
+        let lock = &arg.lk;
+        let args = (
+            int(slot.0),
+            int(lock.r#type),
+            long(lock.start),
+            long(lock.end),
+            long(arg.owner),
+            int(lock.pid),
+        );
+        let found = self.upcall(call, &ids().upcalls.getlk, args)? != 0;
+        Ok(found.then(|| call.memory.page().lock))
+    }
+
+    fn setlk(&self, call: &mut LeaseCall<'_>, slot: Slot, arg: &abi::LkIn) -> Outcome<bool> {
+        let lock = &arg.lk;
+        let args = (
+            int(slot.0),
+            int(lock.r#type),
+            long(lock.start),
+            long(lock.end),
+            long(arg.owner),
+            int(lock.pid),
+            i32::from(arg.lk_flags & abi::lk::FLOCK != 0),
+        );
+        Ok(self.upcall(call, &ids().upcalls.setlk, args)? != 0)
     }
 
     fn release(&self, call: &mut LeaseCall<'_>, slot: Slot) -> Outcome<()> {
@@ -361,6 +402,20 @@ macro_rules! handle_operations {
             })
         }
 
+        fn getlk(
+            &mut self,
+            call: &mut LeaseCall<'_>,
+            _node: Key,
+            slot: Slot,
+            arg: &abi::LkIn,
+        ) -> Outcome<Option<abi::FileLock>> {
+            self.java.getlk(call, slot, arg)
+        }
+
+        fn setlk(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::LkIn) -> Outcome<bool> {
+            self.java.setlk(call, slot, arg)
+        }
+
         fn fsyncdir(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
             self.java.fsyncdir(call, slot, data_only)
         }
@@ -437,6 +492,7 @@ mod tests {
             (1001, Opcode::Open, false),
             (1001, Opcode::Getattr, false),
             (1001, Opcode::Write, true),
+            (1001, Opcode::Setlkw, true),
         ] {
             assert_eq!(admission.admits(uid, opcode), admitted, "{uid} {opcode:?}");
         }

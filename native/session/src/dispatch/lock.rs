@@ -75,7 +75,8 @@ fn set<H: Handler>(
     if claim.kind != LockKind::Write || claim.flock {
         session.woken(locks.changed(open.key));
     }
-    outcome
+    // Nothing is ever in the way of giving up.
+    outcome.map(|granted| granted || claim.kind == LockKind::Unlock)
 }
 
 impl<H: Handler> Serving<'_, H> {

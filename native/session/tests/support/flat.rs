@@ -769,7 +769,7 @@ impl Handler for Door {
             self.0.wait(|book| book.held != Some(arg.owner));
             self.leave();
         }
-        Ok(free || unlocks)
+        Ok(free && !unlocks)
     }
 
     fn access(&mut self, _: &mut Call<'_, Pages>, _: Key, mask: u32) -> Outcome<()> {

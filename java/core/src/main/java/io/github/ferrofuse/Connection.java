@@ -58,4 +58,12 @@ public interface Connection {
    *     kernel, and ACLs had better be refused with EOPNOTSUPP
    */
   boolean keepsAcls();
+
+  /**
+   * Declares who keeps the locks of fcntl(2) and flock(2). Without a call the kernel does. Whoever
+   * it is, a call that waits for a lock keeps no thread of the mount busy, and a signal ends it.
+   *
+   * @param keeper who does; a kernel that does not offer to leave it to others keeps them itself
+   */
+  void locks(LockKeeper keeper);
 }

@@ -67,7 +67,7 @@ public interface FileHandle {
   /**
    * A descriptor of this handle is being closed; close(2) returns what this answers. Called once
    * per close, so several times when the descriptor was duplicated. A class that does not override
-   * it spares the kernel the request.
+   * it spares the kernel the request, unless a close has to end locks ({@link LockKeeper}).
    *
    * @param request who asks
    * @throws IOException an error of earlier writes: EIO, ENOSPC, EDQUOT
@@ -156,6 +156,46 @@ public interface FileHandle {
   default int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
       throws IOException {
     throw Errno.ENOTTY.exception();
+  }
+
+  /**
+   * Sets or clears a lock if nobody else's is in the way, for a file system that keeps locks itself
+   * ({@link LockKeeper#FILE_SYSTEM}). Never waits: if the caller is to wait, the engine keeps the
+   * request and asks again whenever a lock of this file was cleared or weakened by this method or by
+   * the end of a handle, and when {@link FuseMount#locksChanged} is called. It is therefore for the
+   * file system to find out that processes wait for each other, if it wants to.
+   *
+   * <p>Over the range the owner then has what was asked for, whatever it had there before. Also
+   * called to clear: at each {@link #flush}, after it, what the closing process has in the file by
+   * fcntl(2), through whichever handle, also where there is nothing; and before {@link #release} the
+   * handle's flock(2) lock. Nobody hears of an error then. A release ends all that was set through
+   * the handle, which is how locks of {@code F_OFD_SETLK} end.
+   *
+   * <p>May run at the same time as any other call of the handle, whatever its {@link #concurrency}:
+   * an unlock waits for nobody, and nobody for a lock.
+   *
+   * @param request who asks; {@link Operation#FLUSH} or {@link Operation#RELEASE} where they clear
+   * @param lock what is to be set or cleared
+   * @return false if another owner's lock is in the way; the answer to {@link LockType#UNLOCK} does
+   *     not matter
+   * @throws IOException ENOLCK for too many locks, EDEADLK ...
+   */
+  default boolean setLock(Request request, LockRequest lock) throws IOException {
+    throw Errno.ENOLCK.exception();
+  }
+
+  /**
+   * Tells which lock would keep {@link #setLock} from setting one: {@code F_GETLK} of fcntl(2). May
+   * run at any time, as it.
+   *
+   * @param request who asks
+   * @param wanted the lock that is asked about
+   * @param out takes the first lock of another owner in the range that is in the way; untouched if
+   *     there is none
+   * @throws IOException ENOLCK ...
+   */
+  default void getLock(Request request, LockRequest wanted, LockSink out) throws IOException {
+    throw Errno.ENOLCK.exception();
   }
 
   /**

@@ -8,7 +8,7 @@ import java.util.Set;
 /**
  * What the kernel can ask of a file system, by the names of &lt;linux/fuse.h&gt;.
  *
- * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl,
+ * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl, locks,
  * release) come with {@link #OPEN} or {@link #CREATE}, those on open directories with {@link
  * #OPENDIR}: their handles answer them.
  */
@@ -67,6 +67,12 @@ public enum Operation {
   RELEASEDIR(29),
   /** {@link DirHandle#fsync}. */
   FSYNCDIR(30),
+  /** {@link FileHandle#getLock}. */
+  GETLK(31),
+  /** {@link FileHandle#setLock}. */
+  SETLK(32),
+  /** {@link FileHandle#setLock}, for a caller that waits. */
+  SETLKW(33),
   /** {@link InodeFileSystem#access}. */
   ACCESS(34),
   /** {@link InodeFileSystem#create}. */
@@ -92,7 +98,7 @@ public enum Operation {
 
   private static final Set<Operation> OF_FILES =
       Collections.unmodifiableSet(
-          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL));
+          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL, GETLK, SETLK, SETLKW));
   private static final Set<Operation> OF_DIRECTORIES =
       Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS, IOCTL));
 

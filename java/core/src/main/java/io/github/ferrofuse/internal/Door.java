@@ -7,6 +7,7 @@ import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.LockKeeper;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -187,6 +188,17 @@ public final class Door {
       }
       wishes |= Layout.WISH_KEEPS_ACLS;
       return true;
+    }
+
+    @Override
+    public void locks(LockKeeper keeper) {
+      wishes &= ~(Layout.WISH_LOCKS_BY_ENGINE | Layout.WISH_LOCKS_BY_FILE_SYSTEM);
+      wishes |=
+          switch (keeper) {
+            case KERNEL -> 0;
+            case ENGINE -> Layout.WISH_LOCKS_BY_ENGINE;
+            case FILE_SYSTEM -> Layout.WISH_LOCKS_BY_FILE_SYSTEM;
+          };
     }
   }
 }

@@ -33,6 +33,8 @@ final class Layout {
   static final int WISH_CLEARS_PRIVILEGES = 1;
   static final int WISH_BIRTH_TIMES = 2;
   static final int WISH_KEEPS_ACLS = 4;
+  static final int WISH_LOCKS_BY_ENGINE = 256;
+  static final int WISH_LOCKS_BY_FILE_SYSTEM = 512;
 
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;
@@ -110,6 +112,12 @@ final class Layout {
   static final int NAME = 496;
   static final int NAME_CAPACITY = 4096;
   static final int TARGET = 4592;
+
+  static final int LOCK = 8688;
+  static final int LOCK_START = 0;
+  static final int LOCK_END = 8;
+  static final int LOCK_TYPE = 16;
+  static final int LOCK_PID = 20;
 
   static final int DIRENT_LENGTH = 24;
   static final int DIRENT_INO = 0;

@@ -43,6 +43,8 @@ abstract class Upcalls {
   final OpenReplyWriter opened;
   final StatfsWriter statfs;
   final XattrWriter xattrs;
+  private final LockView lockView = new LockView();
+  private final LockWriter lockWriter;
   private final DirWriter entries;
 
   /**
@@ -67,6 +69,7 @@ abstract class Upcalls {
     opened = new OpenReplyWriter(page);
     statfs = new StatfsWriter(page);
     xattrs = new XattrWriter(records);
+    lockWriter = new LockWriter(page);
     entries = new DirWriter(page, records, entry, byPath);
   }
 
@@ -196,6 +199,31 @@ abstract class Upcalls {
       ByteBuffer out = ioctlOut();
       int result = opened(handle).ioctl(request, ioctlCommand(), ioctlArgument(), ioctlIn(), out);
       return answerIoctl(result, out);
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
+  /** Answers 1 if a lock is in the way, which lies in the args page then. */
+  int getlk(int slot, int type, long start, long end, long owner, int pid) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      lockView.set(type, start, end, owner, pid, false);
+      opened(handle).getLock(request, lockView, lockWriter.reset());
+      return lockWriter.found() ? 1 : 0;
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
+  /** Answers 1 if the lock was set or cleared, 0 if others are in the way. */
+  int setlk(int slot, int type, long start, long end, long owner, int pid, int flock) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      lockView.set(type, start, end, owner, pid, flock != 0);
+      return opened(handle).setLock(request, lockView) ? 1 : 0;
     } catch (Throwable thrown) {
       return failed(handle, thrown);
     }

@@ -6,7 +6,7 @@ package io.github.ferrofuse.cli.doctor;
  */
 enum Feature {
   ASYNC_READ(0, Use.ALWAYS, "reads of one file overlap"),
-  POSIX_LOCKS(1, Use.NOT_YET, "the file system decides about fcntl(2) locks"),
+  POSIX_LOCKS(1, Use.BY_FILE_SYSTEM, "the file system decides about fcntl(2) locks"),
   ATOMIC_O_TRUNC(3, Use.BY_FILE_SYSTEM, "open(2) truncates where there is no setattr"),
   EXPORT_SUPPORT(4, Use.NOT_YET, "export by NFS, with lookup of . and .."),
   BIG_WRITES(5, Use.ALWAYS, "writes larger than 4 KiB"),
@@ -14,7 +14,7 @@ enum Feature {
   SPLICE_WRITE(7, Use.NEVER, "replies by splice(2)"),
   SPLICE_MOVE(8, Use.NEVER, "replies by moving pages"),
   SPLICE_READ(9, Use.NEVER, "requests by splice(2)"),
-  FLOCK_LOCKS(10, Use.NOT_YET, "the file system decides about flock(2) locks"),
+  FLOCK_LOCKS(10, Use.BY_FILE_SYSTEM, "the file system decides about flock(2) locks"),
   HAS_IOCTL_DIR(11, Use.NOT_YET, "ioctl(2) on directories"),
   AUTO_INVAL_DATA(
       12,
