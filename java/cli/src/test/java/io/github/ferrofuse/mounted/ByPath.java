@@ -12,6 +12,8 @@ import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.LockRequest;
+import io.github.ferrofuse.LockSink;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.OpenFile;
 import io.github.ferrofuse.OpenReply;
@@ -444,6 +446,16 @@ class ByPath implements FuseFileSystem {
         inner.link(request, node, newParent.node, last(newPath), again);
         again.close();
       }
+    }
+
+    @Override
+    public boolean setLock(Request request, LockRequest lock) throws IOException {
+      return opened.setLock(request, lock);
+    }
+
+    @Override
+    public void getLock(Request request, LockRequest wanted, LockSink out) throws IOException {
+      opened.getLock(request, wanted, out);
     }
 
     @Override

@@ -42,6 +42,8 @@ final class HostileClient implements AutoCloseable {
           Map.entry("FileHandle.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
           Map.entry("FileHandle.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
           Map.entry("FileHandle.ioctl", "fcntl.ioctl(fd, 0x6601)"),
+          Map.entry("FileHandle.setLock", "fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)"),
+          Map.entry("FileHandle.getLock", "fcntl.fcntl(fd, fcntl.F_GETLK, LOCK)"),
           Map.entry("FileHandle.release", "os.close(os.open(p('file'), os.O_RDWR))"),
           Map.entry("DirHandle.read", "os.listdir(p('dir'))"),
           Map.entry("DirHandle.fsync", "os.fsync(dirfd)"),
@@ -84,6 +86,8 @@ final class HostileClient implements AutoCloseable {
           Map.entry("OpenFile.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
           Map.entry("OpenFile.ioctl", "fcntl.ioctl(fd, 0x6601)"),
           Map.entry("OpenFile.link", "named(os.open(root, os.O_TMPFILE | 2))"),
+          Map.entry("OpenFile.setLock", "fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)"),
+          Map.entry("OpenFile.getLock", "fcntl.fcntl(fd, fcntl.F_GETLK, LOCK)"),
           Map.entry("OpenFile.release", "os.close(os.open(p('file'), os.O_RDWR))"),
           Map.entry("OpenFile.getattr", "nameless(os.fstat)"),
           Map.entry("OpenFile.setattr", "os.ftruncate(fd, 2)"),
@@ -96,6 +100,8 @@ final class HostileClient implements AutoCloseable {
   private static final String PROGRAM =
       """
       import errno, fcntl, os, sys
+      import errno, fcntl, os, struct, sys
+      LOCK = struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 10, 0)
       root = sys.argv[1]
       p = lambda name: root + '/' + name
       fd = dirfd = -1

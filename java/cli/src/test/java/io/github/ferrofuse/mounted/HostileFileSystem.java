@@ -1,11 +1,13 @@
 package io.github.ferrofuse.mounted;
 
+import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.EntrySink;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.LockKeeper;
 import io.github.ferrofuse.OpenFile;
 import io.github.ferrofuse.Operation;
 import java.lang.reflect.InvocationHandler;
@@ -229,6 +231,12 @@ final class HostileFileSystem {
   private static Object behave(String name, Object behaved, Method method, Object[] arguments)
       throws Throwable {
     return switch (name) {
+      case "FileSystemBase.init" -> {
+        ((Connection) arguments[0]).locks(LockKeeper.FILE_SYSTEM);
+        yield invoke(behaved, method, new Object[] {keepingLocks((Connection) arguments[0])});
+      }
+      case "FileHandle.setLock", "OpenFile.setLock" -> true;
+      case "FileHandle.getLock", "OpenFile.getLock" -> null;
       case "FileSystemBase.operations" -> EnumSet.allOf(Operation.class);
       case "InodeFileSystem.access", "FuseFileSystem.access" -> null;
       case "FileHandle.ioctl", "DirHandle.ioctl", "OpenFile.ioctl" -> 0;
@@ -238,6 +246,16 @@ final class HostileFileSystem {
           (Long) arguments[1] > 0 ? invoke(behaved, method, arguments) : null;
       default -> invoke(behaved, method, arguments);
     };
+  }
+
+  /** Whatever the file system behind it wishes, locks are asked of this one. */
+  private static Connection keepingLocks(Connection connection) {
+    return (Connection)
+        Proxy.newProxyInstance(
+            Connection.class.getClassLoader(),
+            new Class<?>[] {Connection.class},
+            (proxy, method, arguments) ->
+                method.getName().equals("locks") ? null : invoke(connection, method, arguments));
   }
 
   private static Object invoke(Object target, Method method, Object[] arguments) throws Throwable {

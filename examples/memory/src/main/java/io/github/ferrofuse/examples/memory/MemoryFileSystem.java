@@ -10,6 +10,7 @@ import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.LockKeeper;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.OpenReply;
 import io.github.ferrofuse.PosixAcl;
@@ -51,6 +52,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   private final ChunkStore store;
   private final Clock clock = new Clock();
   private final Tree tree;
+  private LockKeeper lockKeeper = LockKeeper.KERNEL;
   private boolean keepsContents;
 
   /** Set before the first request. */
@@ -117,11 +119,23 @@ public final class MemoryFileSystem implements InodeFileSystem {
     return this;
   }
 
+  /**
+   * Has others than the kernel keep locks; before it is mounted.
+   *
+   * @param keeper the kernel or the engine: it keeps none itself
+   * @return this
+   */
+  MemoryFileSystem lockedBy(LockKeeper keeper) {
+    lockKeeper = keeper;
+    return this;
+  }
+
   @Override
   public void init(Connection connection) {
     connection.clearsPrivileges();
     connection.birthTimes();
     keepsAcls = connection.keepsAcls();
+    connection.locks(lockKeeper);
   }
 
   @Override

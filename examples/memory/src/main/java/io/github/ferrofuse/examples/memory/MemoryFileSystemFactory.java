@@ -1,6 +1,7 @@
 package io.github.ferrofuse.examples.memory;
 
 import io.github.ferrofuse.FileSystemFactory;
+import io.github.ferrofuse.LockKeeper;
 import java.io.IOException;
 import java.util.Locale;
 import java.util.Map;
@@ -26,7 +27,7 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
         + " default half of -XX:MaxDirectMemorySize, at least 2g if it allows), inodes=NUMBER of"
         + " files,"
         + " mode=OCTAL permissions of the root directory (default 755), noatime or strictatime"
-        + " instead of relatime";
+        + " instead of relatime, locks=kernel or locks=engine for who keeps them (default kernel)";
   }
 
   @Override
@@ -44,8 +45,10 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
       limits = limits.withInodes(Limits.parseSize("inodes", inodes));
     }
     String mode = options.remove("mode");
+    LockKeeper keeper = parseKeeper(options.remove("locks"));
     return MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode))
-        .accessTimes(accessTimes(options));
+        .accessTimes(accessTimes(options))
+        .lockedBy(keeper);
   }
 
   /** The strictest of those that are named. */
@@ -56,6 +59,16 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
       when = value == null ? when : one;
     }
     return when;
+  }
+
+  private static LockKeeper parseKeeper(String text) {
+    if (text == null || text.equals("kernel")) {
+      return LockKeeper.KERNEL;
+    }
+    if (text.equals("engine")) {
+      return LockKeeper.ENGINE;
+    }
+    throw new IllegalArgumentException("locks=" + text + " is neither kernel nor engine");
   }
 
   private static int parseMode(String text) {
