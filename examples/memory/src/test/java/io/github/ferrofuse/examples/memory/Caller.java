@@ -5,20 +5,25 @@ import io.github.ferrofuse.Request;
 
 /** Who asks, in a test. */
 final class Caller implements Request {
-  static final Caller ROOT = new Caller(0, 0, false);
-  static final Caller USER = new Caller(1000, 100, false);
+  static final Caller ROOT = new Caller(0, 0, false, 0);
+  static final Caller USER = new Caller(1000, 100, false, 0);
 
   /** A user whose writes clear setuid and setgid. */
-  static final Caller KILLING = new Caller(1000, 100, true);
+  static final Caller KILLING = new Caller(1000, 100, true, 0);
+
+  /** A user whose umask is 077. */
+  static final Caller MASKED = new Caller(1000, 100, false, 077);
 
   private final int uid;
   private final int gid;
   private final boolean kills;
+  private final int umask;
 
-  private Caller(int uid, int gid, boolean kills) {
+  private Caller(int uid, int gid, boolean kills, int umask) {
     this.uid = uid;
     this.gid = gid;
     this.kills = kills;
+    this.umask = umask;
   }
 
   @Override
@@ -48,7 +53,7 @@ final class Caller implements Request {
 
   @Override
   public int umask() {
-    return 0;
+    return umask;
   }
 
   @Override
