@@ -1,0 +1,11 @@
+package io.github.ferrofuse.mounted;
+
+import org.junit.jupiter.api.Tag;
+
+/** The same on path-based file systems. */
+@Tag("mount")
+class PathPermissionsTest extends PermissionsTest {
+  PathPermissionsTest() {
+    twins.byPath();
+  }
+}
