@@ -8,6 +8,7 @@ import io.github.ferrofuse.MountOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -102,7 +103,10 @@ def dump():
    */
   void same(String steps) throws Exception {
     MountOptions.Builder options = MountOptions.builder().suid(Shell.isRoot());
-    same(Mounts.memory(), options.allowOther(Shell.isRoot()).defaultPermissions(true), steps);
+    same(
+        Mounts.memory(Map.of("acl", "")),
+        options.allowOther(Shell.isRoot()).defaultPermissions(true),
+        steps);
   }
 
   /** Takes steps on a file system and on the kernel's. */

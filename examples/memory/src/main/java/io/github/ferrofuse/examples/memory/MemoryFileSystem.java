@@ -30,10 +30,11 @@ import java.nio.file.Path;
  * <p>Contents lie in direct memory, everything else in the Java heap; {@link Limits} bounds both.
  * What does not fit is refused with ENOSPC, and what is there stays readable and removable.
  *
- * <p><b>Permissions</b> and POSIX ACLs are stored, and left to the kernel to check, sticky
- * directories and setgid on chmod included; it does so whether or not it is mounted with {@code
- * default_permissions}. Setuid, setgid and capabilities are cleared here when a file is written or
- * given away.
+ * <p><b>Permissions</b> are stored, and left to the kernel to check, sticky directories and setgid
+ * on chmod included: mount it with {@code default_permissions}, as {@code allow_other} requires.
+ * With {@link #keepAcls} there are POSIX ACLs, too, and the kernel checks in any case; without,
+ * they are refused (EOPNOTSUPP). Setuid, setgid and capabilities are cleared here when a file is
+ * written or given away.
  *
  * <p><b>Limits</b>: files up to {@value FileData#MAX_SIZE} bytes, names up to {@value
  * Tree#MAX_NAME} bytes, {@value Tree#MAX_LINKS} names for a file. The access time follows the rule
@@ -54,6 +55,8 @@ public final class MemoryFileSystem implements InodeFileSystem {
   private final Tree tree;
   private LockKeeper lockKeeper = LockKeeper.KERNEL;
   private boolean keepsContents;
+
+  private boolean wantsAcls;
 
   /** Set before the first request. */
   private boolean keepsAcls;
@@ -130,11 +133,22 @@ public final class MemoryFileSystem implements InodeFileSystem {
     return this;
   }
 
+  /**
+   * Has it keep POSIX ACLs, where the kernel can check them. Off by default: the kernel then asks
+   * for the ACLs of all that others than its owner walk through or open, most of which have none.
+   *
+   * @return this
+   */
+  public MemoryFileSystem keepAcls() {
+    wantsAcls = true;
+    return this;
+  }
+
   @Override
   public void init(Connection connection) {
     connection.clearsPrivileges();
     connection.birthTimes();
-    keepsAcls = connection.keepsAcls();
+    keepsAcls = wantsAcls && connection.keepsAcls();
     connection.locks(lockKeeper);
   }
 

@@ -27,7 +27,8 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
         + " default half of -XX:MaxDirectMemorySize, at least 2g if it allows), inodes=NUMBER of"
         + " files,"
         + " mode=OCTAL permissions of the root directory (default 755), noatime or strictatime"
-        + " instead of relatime, locks=kernel or locks=engine for who keeps them (default kernel)";
+        + " instead of relatime, locks=kernel or locks=engine for who keeps them (default kernel),"
+        + " acl for POSIX ACLs";
   }
 
   @Override
@@ -45,10 +46,19 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
       limits = limits.withInodes(Limits.parseSize("inodes", inodes));
     }
     String mode = options.remove("mode");
+    String acl = options.remove("acl");
     LockKeeper keeper = parseKeeper(options.remove("locks"));
-    return MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode))
-        .accessTimes(accessTimes(options))
-        .lockedBy(keeper);
+    MemoryFileSystem fs =
+        MemoryFileSystem.ownedByProcess(limits, mode == null ? DEFAULT_MODE : parseMode(mode))
+            .accessTimes(accessTimes(options))
+            .lockedBy(keeper);
+    if (acl != null) {
+      if (!acl.isEmpty()) {
+        throw new IllegalArgumentException("acl=" + acl + ": it takes no value, write just acl");
+      }
+      fs.keepAcls();
+    }
+    return fs;
   }
 
   /** The strictest of those that are named. */

@@ -26,6 +26,7 @@ class AclTest {
   }
 
   private static Client keeping(Client client, boolean offered) {
+    client.fs.keepAcls();
     client.fs.init(
         new Connection() {
           @Override
