@@ -121,7 +121,7 @@ class LocksTest {
     for (String lock : List.of("lockf", "flock")) {
       Files.writeString(file, "");
       String count =
-          "count(lambda: %s(fd, LOCK_EX), lambda: %s(fd, LOCK_UN), 50)".formatted(lock, lock);
+          "count(lambda: %s(fd, LOCK_EX), lambda: %s(fd, LOCK_UN), 25)".formatted(lock, lock);
       List<Shell.Talk> all = new ArrayList<>();
       try {
         for (int i = 0; i < 8; i++) {
@@ -136,7 +136,7 @@ class LocksTest {
       } finally {
         all.forEach(Shell.Talk::close);
       }
-      assertEquals("400", Files.readString(file), lock);
+      assertEquals("200", Files.readString(file), lock);
     }
   }
 
@@ -193,7 +193,8 @@ class LocksTest {
       answers("ok", other, "lockf(fd, LOCK_EX, 10, 10)");
       one.say("lockf(fd, LOCK_EX, 10, 10)");
       one.awaitSleepIn(WAITING);
-      answers("EDEADLK", other, "lockf(fd, LOCK_EX, 10, 0)");
+      // EDEADLK has two names, and this is Python's.
+      answers("EDEADLOCK", other, "lockf(fd, LOCK_EX, 10, 0)");
       answers("ok", other, "lockf(fd, LOCK_UN)");
       assertEquals("ok", one.hear());
     }
@@ -272,7 +273,10 @@ class LocksTest {
       answers("ok", holder, "lockf(fd, LOCK_EX)");
       waiter.say("lockf(fd, LOCK_EX)");
       waiter.awaitSleepIn(WAITING);
-      assertEquals(1, mount.metrics().inFlight());
+      // The release of the file that was made may still be on its way.
+      while (mount.metrics().inFlight() != 1) {
+        Thread.onSpinWait();
+      }
       assertEquals(FuseMount.Unmount.DETACHED, mount.unmount(Duration.ofMillis(100)));
       // Those who still use it are served.
       answers("ok", holder, "lockf(fd, LOCK_UN)");
