@@ -71,8 +71,9 @@ fn set<H: Handler>(
     let outcome = asked(&session.log, handler, call, |handler, call| {
         handler.setlk(call, open.key, open.slot, arg)
     });
-    // A conversion of a flock lock may have lost the old one, whatever came of it.
-    if claim.kind != LockKind::Write || claim.flock {
+    // A refusal changes nothing: two who wait would have each other asked again for ever.
+    let weakens = claim.kind == LockKind::Unlock || claim.kind == LockKind::Read && outcome == Ok(true);
+    if weakens {
         session.woken(locks.changed(open.key));
     }
     // Nothing is ever in the way of giving up.

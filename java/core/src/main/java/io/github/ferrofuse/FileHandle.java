@@ -165,7 +165,9 @@ public interface FileHandle {
    * the end of a handle, and when {@link FuseMount#locksChanged} is called. It is therefore for the
    * file system to find out that processes wait for each other, if it wants to.
    *
-   * <p>Over the range the owner then has what was asked for, whatever it had there before. Also
+   * <p>Over the range the owner then has what was asked for, whatever it had there before; if it is
+   * refused, what it had. (Whoever lets a conversion of a flock(2) lock lose the old one, which is
+   * allowed, calls {@link FuseMount#locksChanged}.) Also
    * called to clear: at each {@link #flush}, after it, what the closing process has in the file by
    * fcntl(2), through whichever handle, also where there is nothing; and before {@link #release} the
    * handle's flock(2) lock. Nobody hears of an error then. A release ends all that was set through
