@@ -35,6 +35,34 @@ typedef struct {
   uint32_t concurrency;
 } ferrofuse_opened;
 
+// When a file was made.
+typedef struct {
+  // Since 1970.
+  int64_t seconds;
+  // 0 to 999,999,999.
+  uint32_t nanos;
+  // 0: it is not known.
+  uint32_t given;
+} Birth;
+
+// What an ioctl comes with, and how much it answers.
+typedef struct {
+  // In: the third argument.
+  uint64_t argument;
+  // In: the request code.
+  uint32_t command;
+  // In: where in the bulk area the input is.
+  uint32_t in_start;
+  // In.
+  uint32_t in_end;
+  // In: where in the bulk area the output goes.
+  uint32_t out_start;
+  // In.
+  uint32_t out_end;
+  // Out: bytes that were put there.
+  uint32_t out_length;
+} Ioctl;
+
 // The args page.
 typedef struct {
   // In.
@@ -49,6 +77,12 @@ typedef struct {
   struct fuse_setattr_in change;
   // Out: `statfs`.
   struct fuse_kstatfs statfs;
+  // Out: `getattr`, when STATX asks.
+  Birth birth;
+  // In and out: `ioctl`.
+  Ioctl ioctl;
+  // Out: `lseek`, `copy`, `bmap`.
+  uint64_t number;
   // In: the name or path, or the first of two.
   uint8_t name[4096];
   // In: a symbolic link's target, the second name or path, or an extended attribute's name beside a path.

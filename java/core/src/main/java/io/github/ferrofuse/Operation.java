@@ -8,8 +8,8 @@ import java.util.Set;
 /**
  * What the kernel can ask of a file system, by the names of &lt;linux/fuse.h&gt;.
  *
- * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl, locks,
- * release) come with {@link #OPEN} or {@link #CREATE}, those on open directories with {@link
+ * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl,
+ * locks, release) come with {@link #OPEN} or {@link #CREATE}, those on open directories with {@link
  * #OPENDIR}: their handles answer them.
  */
 public enum Operation {
@@ -98,7 +98,9 @@ public enum Operation {
 
   private static final Set<Operation> OF_FILES =
       Collections.unmodifiableSet(
-          EnumSet.of(READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL, GETLK, SETLK, SETLKW));
+          EnumSet.of(
+              READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL, GETLK,
+              SETLK, SETLKW));
   private static final Set<Operation> OF_DIRECTORIES =
       Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS, IOCTL));
 

@@ -99,7 +99,6 @@ final class HostileClient implements AutoCloseable {
 
   private static final String PROGRAM =
       """
-      import errno, fcntl, os, sys
       import errno, fcntl, os, struct, sys
       LOCK = struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 10, 0)
       root = sys.argv[1]

@@ -33,6 +33,7 @@ final class Layout {
   static final int WISH_CLEARS_PRIVILEGES = 1;
   static final int WISH_BIRTH_TIMES = 2;
   static final int WISH_KEEPS_ACLS = 4;
+
   static final int WISH_LOCKS_BY_ENGINE = 256;
   static final int WISH_LOCKS_BY_FILE_SYSTEM = 512;
 
