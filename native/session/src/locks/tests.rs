@@ -442,13 +442,13 @@ fn an_interrupt_between_two_tries_is_not_lost() {
     let locks = by_file_system();
     let wanted = claim(1, Kind::Write, 0, 9);
     locks.begins(&wanted, 1).unwrap();
-    assert_eq!(locks.interrupt(1).outcome, false, "the file system is told");
+    assert!(!locks.interrupt(1).outcome, "the file system is told");
     assert_eq!(locks.wait(&wanted, 1, 1).outcome, Some((1, Fate::Failed(Errno::EINTR))));
 
     locks.begins(&wanted, 3).unwrap();
     assert_eq!(locks.wait(&wanted, 3, 3).outcome, None);
     assert_eq!(locks.changed(KEY).ready, 1);
-    assert_eq!(locks.interrupt(3).outcome, false);
+    assert!(!locks.interrupt(3).outcome);
     assert_eq!(locks.begins(&wanted, 3), Err(Errno::EINTR));
     assert_eq!(locks.state.lock().waiters, 0);
 }
