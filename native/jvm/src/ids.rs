@@ -86,6 +86,8 @@ ids! {
         copy: (i32, i64, i32, i64, i64),
         ioctl: (i32,),
         ioctldir: (i32,),
+        poll: (i32, i32, i64, i32),
+        retrieved: (i64, i32),
         release: (i32,),
         getlk: (i32, i32, i64, i64, i64, i32),
         setlk: (i32, i32, i64, i64, i64, i32, i32),

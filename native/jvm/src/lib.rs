@@ -1,7 +1,7 @@
 //! `libferrofuse.so`: the engine under a JVM.
 //!
 //! This file is what Java calls: each native method of the Java class `Native` converts its arguments, calls one
-//! function of `mounts`, and turns an error or a panic into an exception; `accounts` has a few more. This is the only
+//! function of `mounts`, and turns an error or a panic into an exception; `accounts` and `notify` have a few more. This is the only
 //! crate that knows JNI.
 
 mod accounts;
@@ -14,6 +14,7 @@ mod lease;
 mod log;
 mod metrics;
 mod mounts;
+mod notify;
 mod settings;
 
 use std::ffi::c_void;
@@ -39,6 +40,7 @@ pub unsafe extern "system" fn JNI_OnLoad(vm: *mut sys::JavaVM, _reserved: *mut c
         vm.attach_current_thread(|env| {
             ids::find(env)?;
             accounts::register(env)?;
+            notify::register(env)?;
             register(env)
         })
     });

@@ -139,6 +139,12 @@ pub(crate) fn finish(env: &Env<'_>, number: i64) {
     };
 }
 
+/// Does something with a mount's session, and the names of its files if they are its keys. `None`: it is closed.
+pub(crate) fn with_session<T>(number: i64, f: impl FnOnce(&Session<Lease>, Option<&Paths>) -> T) -> Option<T> {
+    let mounted = find(number)?;
+    Some(f(&mounted.session, mounted.paths.as_ref()))
+}
+
 /// Waits for a moment without requests in progress. `false`: there was none in time.
 pub(crate) fn wait_idle(number: i64, time: Duration) -> bool {
     find(number).is_none_or(|mounted| mounted.session.wait_idle(Instant::now() + time))

@@ -175,6 +175,10 @@ pub trait Handler {
     /// ended, maybe for one that never comes here.
     fn interrupt(&mut self, unique: u64);
 
+    /// The kernel's answer to [`Session::retrieve`](crate::Session::retrieve) under this ticket: so many bytes of the
+    /// page cache, at the start of the bulk region; or an error, if the answer made no sense. Once per ticket.
+    fn retrieved(&mut self, ticket: u64, size: Outcome<usize>, memory: &mut Self::Memory);
+
     /// Finds `name`. `None` is a negative entry, valid for `Config::negative_timeout`; an entry whose `nodeid` is 0 is
     /// one that is valid for as long as it says. Each other entry handed out raises the node's lookup count by one.
     fn lookup(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<Option<Entry>>;
@@ -348,6 +352,16 @@ pub trait Handler {
     /// Sets or clears a lock, without waiting. `false`: others are in the way. Also called to clear, in a FLUSH what the
     /// closing process holds in the file, in a RELEASE the flock lock of the open file.
     fn setlk(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, slot: Slot, arg: &abi::LkIn) -> Outcome<bool>;
+    /// poll(2): which of `events` (and of `POLLERR`, `POLLHUP`) hold now. With `wake` somebody waits for the others, to be
+    /// told by [`Session::wake`](crate::Session::wake) of that number. Not ordered with other calls on the handle.
+    fn poll(
+        &mut self,
+        call: &mut Call<'_, Self::Memory>,
+        node: Key,
+        slot: Slot,
+        events: u32,
+        wake: Option<u64>,
+    ) -> Outcome<u32>;
     /// access(2); `mask` of `R_OK`, `W_OK`, `X_OK`.
     fn access(&mut self, call: &mut Call<'_, Self::Memory>, node: Key, mask: u32) -> Outcome<()>;
 }

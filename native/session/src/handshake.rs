@@ -213,7 +213,8 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         | init::ABORT_ERROR
         | init::INIT_EXT
         | init::SETXATTR_EXT
-        | init::DIRECT_IO_ALLOW_MMAP;
+        | init::DIRECT_IO_ALLOW_MMAP
+        | init::HAS_EXPIRE_ONLY;
     let when = |condition: bool, flags: u64| if condition { flags } else { 0 };
     if config.handles(Opcode::Readdirplus) {
         asked |= match config.readdirplus {

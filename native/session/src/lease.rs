@@ -1,14 +1,14 @@
 //! The buffers of one request in flight, and the request itself while nobody serves it.
 //!
 //! A message is received with its first [`SPLIT`] bytes in the head and the rest in the bulk region, so that the data
-//! of a WRITE begins at the start of a page. Of every other message the rest is copied behind its beginning: headers
+//! of a WRITE, or of an answer to RETRIEVE, begins at the start of a page. Of every other message the rest is copied behind its beginning: headers
 //! and names lie in one piece in the head, and the bulk region is free for the answer. Leases are pooled: a request
 //! that is parked keeps its lease while its worker takes another.
 
 use std::io;
 use std::sync::Arc;
 
-use ferrofuse_protocol::abi::{self, InHeader, LkIn, WriteIn};
+use ferrofuse_protocol::abi::{self, InHeader, LkIn, NotifyRetrieveIn, WriteIn};
 use ferrofuse_protocol::Opcode;
 use parking_lot::Mutex;
 
@@ -44,7 +44,7 @@ pub(crate) struct Lease<M: Memory> {
 /// The parts of a lease that serving its message needs side by side.
 pub(crate) struct Parts<'a, M> {
     pub(crate) header: &'a InHeader,
-    /// The beginning of the message: all of it, unless it is longer than the head or a WRITE.
+    /// The beginning of the message: all of it, unless it is longer than the head or has its data apart.
     pub(crate) head: &'a [u8],
     /// Length of the whole message.
     pub(crate) len: usize,
@@ -94,8 +94,7 @@ impl<M: Memory> Lease<M> {
 
     /// Copies what follows the beginning of the message behind it, as far as there is room.
     fn gather(&mut self) {
-        let write = Opcode::Write.raw();
-        if self.len <= SPLIT || self.header().is_none_or(|header| header.opcode == write) {
+        if self.len <= SPLIT || self.header().is_none_or(has_data_apart) {
             return;
         }
         let rest = &mut self.head.0[SPLIT..self.len.min(HEAD)];
@@ -158,11 +157,7 @@ impl<M: Memory> Lease<M> {
     /// The message and what is needed to answer it. `None`: it has no header.
     pub(crate) fn parts(&mut self) -> Option<Parts<'_, M>> {
         let header: &InHeader = abi::read_from(&self.head.0[..self.len.min(SPLIT)])?;
-        let room = if header.opcode == Opcode::Write.raw() {
-            SPLIT
-        } else {
-            HEAD
-        };
+        let room = if has_data_apart(header) { SPLIT } else { HEAD };
         Some(Parts {
             header,
             head: &self.head.0[..self.len.min(room)],
@@ -194,6 +189,12 @@ impl Drop for SetAside {
             drop(Reply::new(&channel, self.header.unique));
         }
     }
+}
+
+/// Whether a message's data begins where its head ends: those of a WRITE and of an answer to RETRIEVE.
+fn has_data_apart(header: &InHeader) -> bool {
+    const _: () = assert!(size_of::<NotifyRetrieveIn>() == size_of::<WriteIn>());
+    header.opcode == Opcode::Write.raw() || header.opcode == Opcode::NotifyReply.raw()
 }
 
 impl<M: Memory> Drop for Lease<M> {
@@ -353,14 +354,14 @@ mod tests {
         let mut lease = Lease::new(Buffer(vec![0; 4096]), channel);
         for len in [0, 39, 40, 41, 500, HEAD - 40, 10_000] {
             let body: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
-            for opcode in [Opcode::Lookup, Opcode::Write] {
+            for opcode in [Opcode::Lookup, Opcode::Write, Opcode::NotifyReply] {
                 let sent = message(opcode, &body);
                 send(&peer, &sent);
                 assert!(matches!(lease.receive(), Received::Message(got) if got == sent.len()));
                 let parts = lease.parts().unwrap();
-                let room = if opcode == Opcode::Write { SPLIT } else { HEAD };
+                let room = if opcode == Opcode::Lookup { HEAD } else { SPLIT };
                 assert!(parts.head == &sent[..sent.len().min(room)], "{opcode} of {len}");
-                if let Some(data) = sent.get(SPLIT..).filter(|_| opcode == Opcode::Write) {
+                if let Some(data) = sent.get(SPLIT..).filter(|_| opcode != Opcode::Lookup) {
                     let bulk: Vec<u8> = (0..data.len())
                         .map(|at| bulk_record(parts.memory, at).unwrap())
                         .collect();

@@ -163,6 +163,12 @@ impl Nodes {
         Some((key, handed_out))
     }
 
+    /// What the kernel calls a node, if it refers to it.
+    pub(crate) fn nodeid(&self, key: Key) -> Option<NodeId> {
+        let index = self.shard(key);
+        index.get(&key.0).map(|&slot| NodeId(self.arena.id(slot)))
+    }
+
     /// The file system's key of a node that the kernel names.
     pub(crate) fn key(&self, nodeid: NodeId) -> Option<Key> {
         if nodeid.0 == ROOT {

@@ -29,6 +29,7 @@ use crate::locks::{Locks, Woken};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::Nodes;
+use crate::notify::Retrievals;
 use crate::transport::{Channel, Channels, End, Waker};
 use crate::worker::{Left, Worker};
 
@@ -49,6 +50,7 @@ pub struct Session<M: Memory> {
     pub(crate) meters: Option<Meters>,
     /// Interrupts that may have come before their requests.
     pub(crate) recent: Recent,
+    pub(crate) retrievals: Retrievals,
     pub(crate) waker: Waker,
     pub(crate) channels: Channels,
     pub(crate) crew: Crew,
@@ -107,6 +109,7 @@ impl<M: Memory> Session<M> {
             in_flight: InFlight::default(),
             meters: Meters::new(&config, &log),
             recent: Recent::default(),
+            retrievals: Retrievals::default(),
             waker,
             crew: Crew::new(config.growth),
             ready: Mutex::default(),
@@ -291,6 +294,7 @@ impl<M: Memory> Session<M> {
         self.over.store(true, Ordering::SeqCst);
         dispatch::finish(self, handler, &device);
         self.leases.clear();
+        self.retrievals.clear();
         self.left.notify_all();
         true
     }
@@ -299,7 +303,7 @@ impl<M: Memory> Session<M> {
         self.over.load(Ordering::SeqCst)
     }
 
-    fn device(&self) -> Option<Arc<Channel>> {
+    pub(crate) fn device(&self) -> Option<Arc<Channel>> {
         self.workers.lock().device.clone()
     }
 

@@ -71,6 +71,7 @@ fn is_on_handle(opcode: Opcode) -> bool {
             | Opcode::Getlk
             | Opcode::Setlk
             | Opcode::Setlkw
+            | Opcode::Poll
             | Opcode::Release
             | Opcode::Readdir
             | Opcode::Readdirplus
@@ -310,6 +311,28 @@ impl JavaHandler<'_> {
         Ok(self.upcall(call, &ids().upcalls.setlk, args)? != 0)
     }
 
+    fn poll(&self, call: &mut LeaseCall<'_>, slot: Slot, events: u32, wake: Option<u64>) -> Outcome<u32> {
+        let args = (
+            int(slot.0),
+            int(events),
+            long(wake.unwrap_or(0)),
+            i32::from(wake.is_some()),
+        );
+        // No bits of poll(2) are negative.
+        Ok(self.upcall(call, &ids().upcalls.poll, args)? as u32)
+    }
+
+    fn retrieved(&self, ticket: u64, size: Outcome<usize>, memory: &Lease) {
+        let size = match size {
+            Ok(size) => self::size(size),
+            Err(errno) => -errno.raw(),
+        };
+        if let Ok(upcalls) = memory.upcalls() {
+            // Whatever it throws is logged in Java.
+            let _ = ids().upcalls.retrieved.call(self.thread, upcalls, (long(ticket), size));
+        }
+    }
+
     fn release(&self, call: &mut LeaseCall<'_>, slot: Slot) -> Outcome<()> {
         self.upcall(call, &ids().upcalls.release, (int(slot.0),)).map(drop)
     }
@@ -414,6 +437,21 @@ macro_rules! handle_operations {
 
         fn setlk(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::LkIn) -> Outcome<bool> {
             self.java.setlk(call, slot, arg)
+        }
+
+        fn poll(
+            &mut self,
+            call: &mut LeaseCall<'_>,
+            _node: Key,
+            slot: Slot,
+            events: u32,
+            wake: Option<u64>,
+        ) -> Outcome<u32> {
+            self.java.poll(call, slot, events, wake)
+        }
+
+        fn retrieved(&mut self, ticket: u64, size: Outcome<usize>, memory: &mut Lease) {
+            self.java.retrieved(ticket, size, memory);
         }
 
         fn fsyncdir(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, data_only: bool) -> Outcome<()> {

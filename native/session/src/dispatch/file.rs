@@ -1,8 +1,8 @@
 //! Requests about open files, and the opening of files and directories.
 
 use ferrofuse_protocol::abi::{
-    fopen, fsync, init, write, CopyFileRangeIn, CopyFileRangeOut, CreateIn, FsyncIn, LseekIn, LseekOut, OpenIn,
-    OpenOut, ReadIn, ReleaseIn, WriteIn, WriteOut,
+    fopen, fsync, init, poll, write, CopyFileRangeIn, CopyFileRangeOut, CreateIn, FsyncIn, LseekIn, LseekOut, OpenIn,
+    OpenOut, PollIn, PollOut, ReadIn, ReleaseIn, WriteIn, WriteOut,
 };
 use ferrofuse_protocol::{Errno, NodeId, Opcode};
 
@@ -262,6 +262,17 @@ impl<H: Handler> Serving<'_, H> {
     ) -> Delivery {
         let open = self.handle(fh, Kind::File);
         self.plain(|handler, arguments| call(handler, arguments, open?))
+    }
+
+    pub(super) fn poll(mut self, arg: &PollIn) -> Delivery {
+        let wake = (arg.flags & poll::SCHEDULE_NOTIFY != 0).then_some(arg.kh);
+        let outcome = self
+            .handle(Fh(arg.fh), Kind::File)
+            .and_then(|open| self.upcall(|handler, call| handler.poll(call, open.key, open.slot, arg.events, wake)));
+        match outcome {
+            Ok(revents) => self.reply.record(&PollOut { revents, padding: 0 }),
+            Err(errno) => self.reply.error(errno),
+        }
     }
 
     /// The handle itself ends when its last pass is given back.

@@ -76,12 +76,20 @@ pub(crate) fn serve<H: Handler>(
         Ok(decoded) => decoded,
         Err(error) => {
             malformed(session, header, due.take(), &error);
+            if header.opcode == Opcode::NotifyReply.raw() {
+                session.retrieved(handler, header, None, memory);
+            }
             return Verdict::Done(pass);
         }
     };
     if let Operation::Interrupt(arg) = operation {
         due.take().none();
         return Verdict::Interrupt(arg.unique);
+    }
+    if let Operation::NotifyReply { arg, .. } = operation {
+        due.take().none();
+        session.retrieved(handler, header, Some(arg), memory);
+        return Verdict::Done(pass);
     }
     if !session.config.handles(opcode) && refusal::is_optional(opcode) && !lock::is_ours(session, opcode) {
         let delivery = refusal::answer(opcode, due.take());
@@ -141,7 +149,7 @@ fn decode<'a, M: Memory>(
 ) -> Result<(Opcode, Operation<'a>), DecodeError> {
     let dialect = &session.dialect;
     let message = match Opcode::from_raw(header.opcode) {
-        Some(Opcode::Write) => Message::with_data_elsewhere(head, len - head.len(), dialect),
+        Some(Opcode::Write | Opcode::NotifyReply) => Message::with_data_elsewhere(head, len - head.len(), dialect),
         Some(Opcode::Ioctl) => {
             let fixed = (size_of::<InHeader>() + Opcode::Ioctl.fixed_size(dialect)).min(head.len());
             Message::with_data_elsewhere(&head[..fixed], len - fixed, dialect)
@@ -211,6 +219,7 @@ fn admission<M: Memory>(session: &Session<M>, operation: &Operation<'_>, pass: O
 
 /// The handle that an operation works on, and how. GETATTR is not gated: stat(2) doesn't wait for a slow read. Lock
 /// requests are not: one that waits must not hold up reads, and an unlock waits for nobody.
+/// Nor is POLL, which is asked while a read waits for the very data.
 fn gated(operation: &Operation<'_>) -> Option<(Fh, Kind, Access)> {
     let (fh, kind, access) = match operation {
         Operation::Read(arg) => (arg.fh, Kind::File, Access::Shared),
@@ -276,6 +285,7 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Lseek(arg) => self.lseek(arg),
             Operation::CopyFileRange(arg) | Operation::CopyFileRange64(arg) => self.copy_file_range(arg),
             Operation::Ioctl { arg, .. } => self.ioctl(arg),
+            Operation::Poll(arg) => self.poll(arg),
             Operation::Release(arg) => self.release(arg, Kind::File),
             Operation::Opendir(arg) => self.open(arg, Kind::Directory),
             Operation::Readdir(arg) => self.readdir(arg),
@@ -303,7 +313,7 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Destroy => self.reply.empty(),
             // INIT was answered when the session began.
             Operation::Init { .. } => self.reply.error(Errno::EIO),
-            // The last two were seen to before.
+            // They were seen to before.
             Operation::NotifyReply { .. } | Operation::BatchForget(_) | Operation::Interrupt(_) => {
                 self.reply.none();
                 Delivery::Delivered
@@ -311,7 +321,7 @@ impl<H: Handler> Serving<'_, H> {
             Operation::Getlk(arg) => self.getlk(arg),
             Operation::Setlk(arg) => self.setlk(arg),
             // With locks of ours the first was seen to before.
-            Operation::Setlkw(_) | Operation::Poll(_) => refusal::answer(self.call.opcode, self.reply),
+            Operation::Setlkw(_) => refusal::answer(self.call.opcode, self.reply),
         }
     }
 

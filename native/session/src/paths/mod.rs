@@ -308,6 +308,30 @@ impl Paths {
         state.tree.index(node).map_or(node.0, |index| state.tree.ino(index))
     }
 
+    /// The node that a path leads to, as far as its names are known; nobody is asked, and nothing waited for. `path` begins
+    /// with a slash; empty parts of it mean nothing.
+    pub fn find(&self, path: &[u8]) -> Option<Key> {
+        let state = self.state.lock();
+        let mut parts = path.strip_prefix(b"/")?.split(|&byte| byte == b'/');
+        let root = state.tree.index(ROOT)?;
+        let found = parts
+            .by_ref()
+            .filter(|part| !part.is_empty())
+            .try_fold(root, |at, part| state.tree.child(at, part))?;
+        Some(state.tree.key(found))
+    }
+
+    /// Somebody else has removed a name: what was known by it loses it, unless a request relies on it now.
+    pub fn vanished(&self, parent: Key, name: &Name) {
+        let mut state = self.state.lock();
+        let name = name.as_bytes();
+        let Some(parent) = state.tree.index(parent) else { return };
+        let known = state.tree.child(parent, name);
+        if known.is_some_and(|node| state.tree.node(node).pins == 0) && !state.is_owned(parent, name) {
+            state.tree.detach(parent, name);
+        }
+    }
+
     /// How many names the directory has lost.
     pub fn losses(&self, directory: Key) -> u64 {
         let state = self.state.lock();

@@ -97,6 +97,12 @@ pub(crate) struct Book {
     pub(crate) lock_keeper: LockKeeper,
     /// Files are opened with `FOPEN_NOFLUSH`.
     pub(crate) no_flush: bool,
+    /// What came back of the page cache, by ticket.
+    pub(crate) retrieved: Vec<(u64, Outcome<Vec<u8>>)>,
+    /// The wake-ups that polls asked for.
+    pub(crate) polls: Vec<Option<u64>>,
+    /// `POLL*` bits of the file "pending".
+    pub(crate) ready: u32,
     pub(crate) initialised: usize,
     pub(crate) destroyed: usize,
     pub(crate) next_key: u64,
@@ -770,6 +776,28 @@ impl Handler for Door {
             self.leave();
         }
         Ok(free && !unlocks)
+    }
+
+    fn retrieved(&mut self, ticket: u64, size: Outcome<usize>, memory: &mut Pages) {
+        let data = size.map(|size| memory.bytes()[..size].to_vec());
+        self.0.change(|book| book.retrieved.push((ticket, data)));
+    }
+
+    /// A file called "pending" is not ready until the book says so.
+    fn poll(&mut self, _: &mut Call<'_, Pages>, node: Key, slot: Slot, events: u32, wake: Option<u64>) -> Outcome<u32> {
+        let mut revents = events;
+        self.0.change(|book| {
+            assert_eq!(
+                book.open.get(&slot.0),
+                Some(&node.0),
+                "poll of a handle that isn't open"
+            );
+            book.polls.push(wake);
+            if book.files.get(&node.0).is_some_and(|file| file.name == "pending") {
+                revents &= book.ready;
+            }
+        });
+        Ok(revents)
     }
 
     fn access(&mut self, _: &mut Call<'_, Pages>, _: Key, mask: u32) -> Outcome<()> {

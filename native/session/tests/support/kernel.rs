@@ -53,12 +53,17 @@ impl Kernel {
 
     /// Sends INIT as a kernel of 7.`minor` that offers everything.
     pub(crate) fn send_init(&mut self, minor: u32) -> u64 {
+        self.send_offer(minor, u64::MAX)
+    }
+
+    /// Sends INIT as a kernel of 7.`minor` that offers some flags.
+    pub(crate) fn send_offer(&mut self, minor: u32, flags: u64) -> u64 {
         let init = InitIn {
             major: 7,
             minor,
             max_readahead: 131_072,
-            flags: u32::MAX,
-            flags2: u32::MAX,
+            flags: flags as u32,
+            flags2: (flags >> 32) as u32,
             unused: [0; 11],
         };
         self.send(Opcode::Init, 0, &[bytes_of(&init)])
@@ -138,7 +143,25 @@ impl Kernel {
         Self { socket, last_unique: 0 }
     }
 
+    /// The next message, which has to be one that nobody has asked for: its code and what follows its head.
+    pub(crate) fn receive_notification(&mut self) -> (i32, Vec<u8>) {
+        let (header, body) = self.message(30_000).expect("no notification");
+        assert_eq!(header.unique, 0, "a reply");
+        (header.error, body)
+    }
+
     fn try_receive(&mut self, millis: i32) -> Option<Reply> {
+        let (header, body) = self.message(millis)?;
+        assert!(header.error <= 0 && header.error > -512, "error {}", header.error);
+        assert!(header.error == 0 || body.is_empty(), "an error with a body");
+        Some(Reply {
+            unique: header.unique,
+            errno: -header.error,
+            body,
+        })
+    }
+
+    fn message(&self, millis: i32) -> Option<(OutHeader, Vec<u8>)> {
         let mut polled = libc::pollfd {
             fd: self.socket.as_raw_fd(),
             events: libc::POLLIN,
@@ -163,14 +186,8 @@ impl Kernel {
         // SAFETY: long enough, and any bytes are a header.
         let header = unsafe { message.as_ptr().cast::<OutHeader>().read_unaligned() };
         assert_eq!(header.len as usize, got);
-        assert!(header.error <= 0 && header.error > -512);
         let body = message.split_off(size_of::<OutHeader>());
-        assert!(header.error == 0 || body.is_empty(), "an error with a body");
-        Some(Reply {
-            unique: header.unique,
-            errno: -header.error,
-            body,
-        })
+        Some((header, body))
     }
 
     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {

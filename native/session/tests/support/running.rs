@@ -22,8 +22,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(flat: &Arc<Flat>, workers: usize, config: Config) -> Self {
+        Self::start_with(flat, workers, config, 45, u64::MAX)
+    }
+
+    /// With a kernel of 7.`minor` that offers `flags`.
+    pub(crate) fn start_with(flat: &Arc<Flat>, workers: usize, config: Config, minor: u32, flags: u64) -> Self {
         let (device, mut kernel) = Kernel::pair();
-        kernel.send_init(45);
+        kernel.send_offer(minor, flags);
         let log: Arc<Mutex<Vec<(Level, String)>>> = Arc::default();
         let lines = Arc::clone(&log);
         let config = Config {

@@ -66,4 +66,12 @@ public interface Connection {
    * @param keeper who does; a kernel that does not offer to leave it to others keeps them itself
    */
   void locks(LockKeeper keeper);
+
+  /**
+   * What tells the kernel of changes that it has not made itself. To be kept: it is valid as long
+   * as the mount, and the same as {@link FuseMount#notifier}.
+   *
+   * @return the notifier of this mount
+   */
+  Notifier notifier();
 }

@@ -201,6 +201,39 @@ public interface FileHandle {
   }
 
   /**
+   * Tells whether the file is ready: poll(2), select(2), epoll_wait(2). Called only if {@link
+   * FileSystemBase#operations} has {@link Operation#POLL}, which is found by no class of the file
+   * system and has to be added:
+   *
+   * <pre>{@code
+   * public Set<Operation> operations() {
+   *   EnumSet<Operation> operations = Operation.overriddenBy(getClass());
+   *   operations.add(Operation.POLL);
+   *   return operations;
+   * }
+   * }</pre>
+   *
+   * <p>Without it the kernel is told once for the whole mount that files are always ready, as
+   * regular files are, and never asks. With it, handles that don't override this method are always
+   * ready.
+   *
+   * <p>Runs at the same time as any other call of the handle, whatever its {@link #concurrency}:
+   * who polls must not wait for a read that waits for the same data. Only {@link #release} is
+   * always the last.
+   *
+   * @param request who asks
+   * @param events what is of interest, bits of {@link PollHandle}
+   * @param waiters to be woken when the answer changes, for which they wait now; to be kept before
+   *     the answer is found out, lest a change between is missed. Null if nobody waits
+   * @return which of the events hold; {@link PollHandle#ERR} and {@link PollHandle#HUP} may be
+   *     added
+   * @throws IOException whatever it is, the file is {@link PollHandle#ERR} to whoever polls
+   */
+  default int poll(Request request, int events, PollHandle waiters) throws IOException {
+    return events & PollHandle.READY;
+  }
+
+  /**
    * The last call: nothing else of this handle runs or will run. What it throws is logged only,
    * since nobody waits for it; errors that an application should see belong into {@link #flush}.
    *

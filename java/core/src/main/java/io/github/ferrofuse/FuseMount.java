@@ -71,6 +71,7 @@ public final class FuseMount implements AutoCloseable {
     this.mount = mount;
     this.door = door;
     this.point = point;
+    door.notifier().attach(mount, this::onWorker);
     measuring = options.metrics() ? new Measuring(mount, point) : null;
   }
 
@@ -157,6 +158,16 @@ public final class FuseMount implements AutoCloseable {
   /** {@return the file system} */
   public FileSystemBase fileSystem() {
     return door.fileSystem();
+  }
+
+  /**
+   * What tells the kernel of changes that it has not made itself. Usable from any thread, also
+   * after the mount has ended.
+   *
+   * @return the notifier of this mount, always the same
+   */
+  public Notifier notifier() {
+    return door.notifier();
   }
 
   /**
@@ -289,6 +300,7 @@ public final class FuseMount implements AutoCloseable {
           return 0;
         },
         0);
+    door.notifier().end();
     if (!onWorker()) {
       awaitEnd(WORKERS_LEAVE_NANOS);
     }

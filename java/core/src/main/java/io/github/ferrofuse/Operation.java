@@ -81,6 +81,8 @@ public enum Operation {
   BMAP(37),
   /** {@link FileHandle#ioctl}, {@link DirHandle#ioctl}. */
   IOCTL(39),
+  /** {@link FileHandle#poll}, which has to be declared: see there. */
+  POLL(40),
   /** {@link FileHandle#fallocate}. */
   FALLOCATE(43),
   /** {@link DirHandle#read}, with attributes. */

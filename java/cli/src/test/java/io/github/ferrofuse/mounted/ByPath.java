@@ -18,6 +18,7 @@ import io.github.ferrofuse.Name;
 import io.github.ferrofuse.OpenFile;
 import io.github.ferrofuse.OpenReply;
 import io.github.ferrofuse.Operation;
+import io.github.ferrofuse.PollHandle;
 import io.github.ferrofuse.Request;
 import io.github.ferrofuse.StatfsSink;
 import io.github.ferrofuse.XattrSink;
@@ -456,6 +457,11 @@ class ByPath implements FuseFileSystem {
     @Override
     public void getLock(Request request, LockRequest wanted, LockSink out) throws IOException {
       opened.getLock(request, wanted, out);
+    }
+
+    @Override
+    public int poll(Request request, int events, PollHandle waiters) throws IOException {
+      return opened.poll(request, events, waiters);
     }
 
     @Override

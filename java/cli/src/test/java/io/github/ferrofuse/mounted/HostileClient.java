@@ -38,6 +38,7 @@ final class HostileClient implements AutoCloseable {
           Map.entry("FileHandle.write", "os.pwrite(fd, b'data', 0)"),
           Map.entry("FileHandle.flush", "os.close(os.dup(fd))"),
           Map.entry("FileHandle.fsync", "os.fsync(fd)"),
+          Map.entry("FileHandle.poll", "polled(fd)"),
           Map.entry("FileHandle.fallocate", "os.posix_fallocate(fd, 0, 100)"),
           Map.entry("FileHandle.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
           Map.entry("FileHandle.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
@@ -81,6 +82,7 @@ final class HostileClient implements AutoCloseable {
           Map.entry("OpenFile.write", "os.pwrite(fd, b'data', 0)"),
           Map.entry("OpenFile.flush", "os.close(os.dup(fd))"),
           Map.entry("OpenFile.fsync", "os.fsync(fd)"),
+          Map.entry("OpenFile.poll", "polled(fd)"),
           Map.entry("OpenFile.fallocate", "os.posix_fallocate(fd, 0, 100)"),
           Map.entry("OpenFile.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
           Map.entry("OpenFile.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
@@ -99,7 +101,7 @@ final class HostileClient implements AutoCloseable {
 
   private static final String PROGRAM =
       """
-      import errno, fcntl, os, struct, sys
+      import errno, fcntl, os, select, struct, sys
       LOCK = struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 10, 0)
       root = sys.argv[1]
       p = lambda name: root + '/' + name
@@ -133,6 +135,13 @@ final class HostileClient implements AutoCloseable {
           assert sorted(os.listdir(p('dir'))) == ['a', 'b']
           assert os.readlink(p('link')) == 'target'
           os.statvfs(root)
+      def polled(file):
+          poll = select.poll()
+          poll.register(file, select.POLLIN)
+          ready = dict(poll.poll(0)).get(file, 0)
+          if ready & select.POLLERR:
+              raise OSError(errno.EIO, 'POLLERR')
+          return ready
       def nameless(use):
           lost = os.open(p('victim'), os.O_RDWR)
           try:

@@ -9,6 +9,7 @@ import io.github.ferrofuse.FuseFileSystem;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.LockKeeper;
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.Notifier;
 import io.github.ferrofuse.Operation;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -27,6 +28,7 @@ public final class Door {
   private final long entryTimeoutNanos;
   private final Interrupts interrupts;
   private final PathStrings pathStrings;
+  private final KernelNotifier notifier;
   private final AtomicBoolean initialized = new AtomicBoolean();
   private volatile BooleanSupplier workerStarter = () -> false;
   private volatile Throwable refusal;
@@ -43,11 +45,17 @@ public final class Door {
     entryTimeoutNanos = options.entryTimeoutNanos();
     interrupts = new Interrupts(fs, fs.interruptsThreads());
     pathStrings = new PathStrings(options.pathCache());
+    notifier = new KernelNotifier(fs instanceof FuseFileSystem, options.fsname());
   }
 
   /** {@return the paths that were given to the file system as strings} */
   public PathStrings pathStrings() {
     return pathStrings;
+  }
+
+  /** {@return what tells the kernel of changes} */
+  public KernelNotifier notifier() {
+    return notifier;
   }
 
   /** {@return the file system} */
@@ -104,7 +112,8 @@ public final class Door {
   /** Upcall: answers what the file system wishes, {@code Layout.WISH_} bits, or an errno. */
   int init(int minor, long offered) {
     try {
-      Settled settled = new Settled(minor, offered);
+      notifier.offered(minor, offered);
+      Settled settled = new Settled(minor, offered, notifier);
       fs.init(settled);
       initialized.set(true);
       return settled.wishes;
@@ -127,6 +136,7 @@ public final class Door {
     } catch (Throwable thrown) {
       Failures.swallow(fs, "DESTROY", thrown);
     }
+    notifier.end();
     return 0;
   }
 
@@ -154,11 +164,13 @@ public final class Door {
 
     private final int minor;
     private final long offered;
+    private final Notifier notifier;
     private int wishes;
 
-    Settled(int minor, long offered) {
+    Settled(int minor, long offered, Notifier notifier) {
       this.minor = minor;
       this.offered = offered;
+      this.notifier = notifier;
     }
 
     @Override
@@ -199,6 +211,11 @@ public final class Door {
             case ENGINE -> Layout.WISH_LOCKS_BY_ENGINE;
             case FILE_SYSTEM -> Layout.WISH_LOCKS_BY_FILE_SYSTEM;
           };
+    }
+
+    @Override
+    public Notifier notifier() {
+      return notifier;
     }
   }
 }

@@ -6,6 +6,7 @@ import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
+import io.github.ferrofuse.PollHandle;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -22,6 +23,10 @@ import java.nio.ByteOrder;
  */
 abstract class Upcalls {
   private static final int PAGE_ALIGNMENT = 4096;
+
+  /** All that poll(2) has, {@code POLLRDHUP} the last. */
+  private static final int POLL_BITS = 0x3fff;
+
   private static final ByteOrder NATIVE = ByteOrder.nativeOrder();
 
   final Door door;
@@ -217,6 +222,22 @@ abstract class Upcalls {
     }
   }
 
+  /** Answers what is ready; {@code wakes} is 0 if nobody waits for more. */
+  int poll(int slot, int events, long number, int wakes) {
+    begin();
+    FileHandle handle = files.get(slot);
+    try {
+      PollHandle waiters = wakes == 0 ? null : new PollWaiters(door.notifier(), number);
+      int ready = opened(handle).poll(request, events, waiters);
+      if ((ready & ~POLL_BITS) != 0) {
+        throw new IllegalStateException("poll returned " + ready + ": bits of PollHandle only");
+      }
+      return ready;
+    } catch (Throwable thrown) {
+      return failed(handle, thrown);
+    }
+  }
+
   /** Answers 1 if the lock was set or cleared, 0 if others are in the way. */
   int setlk(int slot, int type, long start, long end, long owner, int pid, int flock) {
     begin();
@@ -227,6 +248,21 @@ abstract class Upcalls {
     } catch (Throwable thrown) {
       return failed(handle, thrown);
     }
+  }
+
+  /** What the page cache had of a file, or a negative errno. Answers 0. */
+  int retrieved(long ticket, int size) {
+    try {
+      if (size < 0) {
+        door.notifier().fail(ticket, Errno.of(-size).exception());
+      } else {
+        ByteBuffer data = ByteBuffer.allocate(size);
+        door.notifier().retrieved(ticket, data.put(0, bulk.clear(), 0, size));
+      }
+    } catch (Throwable thrown) {
+      door.notifier().fail(ticket, thrown);
+    }
+    return 0;
   }
 
   int release(int slot) {

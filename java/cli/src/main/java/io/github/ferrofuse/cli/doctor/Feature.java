@@ -38,7 +38,7 @@ enum Feature {
   INIT_EXT(30, 5, 17, Use.ALWAYS, "more than 32 features"),
   SECURITY_CTX(32, 5, 17, Use.NOT_YET, "new files come with a security context"),
   CREATE_SUPP_GROUP(34, 6, 2, Use.NOT_YET, "new files come with the caller's group that fits"),
-  HAS_EXPIRE_ONLY(35, 6, 2, Use.NOT_YET, "the file system can expire names"),
+  HAS_EXPIRE_ONLY(35, 6, 2, Use.BY_FILE_SYSTEM, "the file system can expire names"),
   DIRECT_IO_ALLOW_MMAP(36, 6, 6, Use.ALWAYS, "shared mappings under direct_io"),
   PASSTHROUGH(37, 6, 9, Use.NOT_YET, "reads and writes that bypass the file system"),
   NO_EXPORT_SUPPORT(38, 6, 9, Use.NOT_YET, "the file system can refuse file handles"),

@@ -45,7 +45,7 @@ final class Kernel {
       return Finding.unknown(name, meaning);
     }
     return outcome.minor() >= minor
-        ? Finding.ok(name, meaning + ": " + Feature.Use.NOT_YET.text)
+        ? Finding.ok(name, meaning + ": " + Feature.Use.BY_FILE_SYSTEM.text)
         : Finding.no(name, meaning + ": needs protocol 7." + minor);
   }
 
