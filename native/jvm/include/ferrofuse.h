@@ -89,6 +89,8 @@ typedef struct {
   uint8_t target[4096];
   // Out: `getlk`, unless it answers 0.
   FileLock lock;
+  // In: what a call without a slot is about that works on open handles otherwise: a node, or the length of its path.
+  int64_t unopened;
 } ferrofuse_args_page;
 
 #endif  /* FERROFUSE_H */

@@ -28,8 +28,11 @@ pub(crate) const WISH_BIRTH_TIMES: i32 = 2;
 pub(crate) const WISH_KEEPS_ACLS: i32 = 4;
 
 /// Bits of what `Door.init` answers: the engine keeps locks, or the file system does.
-pub(crate) const WISH_LOCKS_BY_ENGINE: i32 = 1 << 8;
-pub(crate) const WISH_LOCKS_BY_FILE_SYSTEM: i32 = 1 << 9;
+pub(crate) const WISH_LOCKS_BY_ENGINE: i32 = 8;
+pub(crate) const WISH_LOCKS_BY_FILE_SYSTEM: i32 = 16;
+
+/// Bit of what `Door.init` answers: the file system answers look-ups of "." and "..".
+pub(crate) const WISH_RESOLVES_DOTS: i32 = 32;
 
 /// Who asks for what.
 #[repr(C)]
@@ -121,6 +124,8 @@ pub(crate) struct ArgsPage {
     pub(crate) target: [u8; 4096],
     /// Out: `getlk`, unless it answers 0.
     pub(crate) lock: FileLock,
+    /// In: what a call without a slot is about that works on open handles otherwise: a node, or the length of its path.
+    pub(crate) unopened: i64,
 }
 
 const _: () = assert!(size_of::<ArgsPage>() <= PAGE_SIZE);
@@ -148,6 +153,7 @@ layout! {
     WISH_KEEPS_ACLS = WISH_KEEPS_ACLS as usize,
     WISH_LOCKS_BY_ENGINE = WISH_LOCKS_BY_ENGINE as usize,
     WISH_LOCKS_BY_FILE_SYSTEM = WISH_LOCKS_BY_FILE_SYSTEM as usize,
+    WISH_RESOLVES_DOTS = WISH_RESOLVES_DOTS as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),
@@ -220,6 +226,7 @@ layout! {
     LOCK_END = offset_of!(FileLock, end),
     LOCK_TYPE = offset_of!(FileLock, r#type),
     LOCK_PID = offset_of!(FileLock, pid),
+    UNOPENED = offset_of!(ArgsPage, unopened),
     DIRENT_LENGTH = size_of::<Dirent>(),
     DIRENT_INO = offset_of!(Dirent, ino),
     DIRENT_OFF = offset_of!(Dirent, off),

@@ -51,6 +51,14 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
     if settings.api == Api::Path {
         resolve_paths(&mut settings.config);
     }
+    if settings.mount.allow_root && settings.config.leaves_opening_to_the_kernel() {
+        // Others would be kept out when they open, of which we don't hear.
+        return Err(Error::Failed(
+            "allow_root can't keep others out of a file system that opens nothing: have it open files and directories, \
+             or use allow_other with default_permissions"
+                .to_owned(),
+        ));
+    }
     Ok(settings)
 }
 
@@ -206,6 +214,22 @@ mod tests {
         assert!((4..=16).contains(&free.instant) && free.most == 64, "{free:?}");
         assert_eq!(free.max_idle, free.instant);
         assert_eq!(growth(b"threads=1\0").least, 1);
+    }
+
+    #[test]
+    fn who_may_open_is_not_left_to_the_kernel_under_allow_root() {
+        let operations = |opcodes: &[Opcode]| {
+            let bits: u64 = opcodes.iter().map(|opcode| 1 << opcode.raw()).sum();
+            parse(format!("allow_root=\0operations={bits}\0").as_bytes())
+        };
+        assert!(operations(&[Opcode::Read, Opcode::Open, Opcode::Readdir, Opcode::Opendir]).is_ok());
+        for unopened in [Opcode::Read, Opcode::Readdir] {
+            let error = operations(&[unopened]).err().expect("refused").to_string();
+            assert!(
+                error.contains("allow_root") && error.contains("default_permissions"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ferrofuse_protocol::Opcode;
 
 use crate::crew::Growth;
+use crate::handles::Kind;
 use crate::log::Sink;
 use crate::meter::SlowSink;
 
@@ -30,6 +31,9 @@ pub struct Config {
     pub root_key: u64,
     /// Which operations reach the handler, bit `1 << opcode`; the others are answered by the engine. RELEASE and
     /// RELEASEDIR always do: they end what others began. RENAME stands for RENAME2, too.
+    ///
+    /// READ or WRITE without OPEN, CREATE and TMPFILE say that files are served without being opened, READDIR or
+    /// READDIRPLUS without OPENDIR say so of directories: see [`Slot::UNOPENED`](crate::Slot::UNOPENED).
     pub operations: u64,
     /// Bytes of the largest read and write, at least 4096; rounded down to whole pages, and to 128 KiB where the
     /// kernel knows no more.
@@ -128,6 +132,24 @@ impl Config {
         };
         opcode.raw() < u64::BITS && self.operations >> opcode.raw() & 1 == 1
     }
+
+    /// Whether there is something that is used without having been opened, so that nobody is asked who may open it.
+    pub fn leaves_opening_to_the_kernel(&self) -> bool {
+        self.serves_unopened(Kind::File) || self.serves_unopened(Kind::Directory)
+    }
+
+    /// Whether what is of a kind is used without having been opened.
+    pub(crate) fn serves_unopened(&self, kind: Kind) -> bool {
+        let (uses, opens): (&[Opcode], &[Opcode]) = match kind {
+            Kind::File => (
+                &[Opcode::Read, Opcode::Write],
+                &[Opcode::Open, Opcode::Create, Opcode::Tmpfile],
+            ),
+            Kind::Directory => (&[Opcode::Readdir, Opcode::Readdirplus], &[Opcode::Opendir]),
+        };
+        let any = |opcodes: &[Opcode]| opcodes.iter().any(|&opcode| self.handles(opcode));
+        any(uses) && !any(opens)
+    }
 }
 
 impl fmt::Debug for Config {
@@ -161,6 +183,30 @@ mod tests {
             (Opcode::Link, false),
         ] {
             assert_eq!(config.handles(opcode), reaches, "{opcode}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_but_never_opened_is_served_unopened() {
+        let serves = |opcodes: &[Opcode]| {
+            let config = Config {
+                operations: opcodes.iter().map(|opcode| 1 << opcode.raw()).sum(),
+                ..Config::default()
+            };
+            [Kind::File, Kind::Directory].map(|kind| config.serves_unopened(kind))
+        };
+        assert_eq!(serves(&[]), [false, false]);
+        assert_eq!(serves(&[Opcode::Read, Opcode::Readdirplus]), [true, true]);
+        assert_eq!(
+            serves(&[Opcode::Write, Opcode::Readdir, Opcode::Opendir]),
+            [true, false]
+        );
+        for opens in [Opcode::Open, Opcode::Create, Opcode::Tmpfile] {
+            assert_eq!(
+                serves(&[Opcode::Read, opens, Opcode::Readdir]),
+                [false, true],
+                "{opens}"
+            );
         }
     }
 }

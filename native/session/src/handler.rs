@@ -20,6 +20,12 @@ pub struct Key(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
 
+impl Slot {
+    /// No slot: the call is about a file or directory that nobody opened, because the handler opens none
+    /// (`Config::operations`). Such calls are never ordered, and no release ends them.
+    pub const UNOPENED: Self = Self(u32::MAX);
+}
+
 /// A directory entry as the file system gives it: `nodeid` holds the [`Key`], dispatch replaces it.
 pub type Entry = abi::EntryOut;
 
@@ -145,6 +151,9 @@ pub struct Wish {
     /// The file system keeps POSIX ACLs for the kernel to check (`POSIX_ACL`), and applies the umask where a directory has no
     /// default ACL (`DONT_MASK`).
     pub keeps_acls: bool,
+    /// `lookup` answers "." and "..", also of a node that was forgotten (`EXPORT_SUPPORT`). Nodeids are then the keys
+    /// themselves: one that is given to another file must come with another `generation`.
+    pub resolves_dots: bool,
 }
 
 /// A file system as the engine sees it: one value per worker thread, all of them doors to the same file system.
@@ -179,7 +188,8 @@ pub trait Handler {
     /// page cache, at the start of the bulk region; or an error, if the answer made no sense. Once per ticket.
     fn retrieved(&mut self, ticket: u64, size: Outcome<usize>, memory: &mut Self::Memory);
 
-    /// Finds `name`. `None` is a negative entry, valid for `Config::negative_timeout`; an entry whose `nodeid` is 0 is
+    /// Finds `name`; "." and ".." only if [`Wish::resolves_dots`] was granted, of which the latter may answer the root.
+    /// `None` is a negative entry, valid for `Config::negative_timeout`; an entry whose `nodeid` is 0 is
     /// one that is valid for as long as it says. Each other entry handed out raises the node's lookup count by one.
     fn lookup(&mut self, call: &mut Call<'_, Self::Memory>, parent: Key, name: &Name) -> Outcome<Option<Entry>>;
     /// The kernel no longer refers to the node; `lookups` entries had been handed out since it last did not.

@@ -12,6 +12,7 @@ use ferrofuse_protocol::{Dialect, Errno, Message, Opcode, Operation};
 use crate::config::{Config, Readdirplus};
 use crate::error::{Error, ErrorKind};
 use crate::handler::{Handler, LockKeeper, Offer, Wish};
+use crate::handles::Kind;
 use crate::lease::SPLIT;
 use crate::log::Log;
 use crate::reply::{Delivery, Reply};
@@ -223,9 +224,13 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
             Readdirplus::Never => 0,
         };
     }
+    let unopened = config.serves_unopened(Kind::File);
+    asked |= when(unopened, init::NO_OPEN_SUPPORT);
+    asked |= when(config.serves_unopened(Kind::Directory), init::NO_OPENDIR_SUPPORT);
     // The kernel sends OPEN before it finds that the file is a program that runs (ETXTBSY, where the file is opened for
-    // reading): an open that truncates would empty it all the same. So the kernel truncates by SETATTR where there is one.
-    asked |= when(!config.handles(Opcode::Setattr), init::ATOMIC_O_TRUNC);
+    // reading): an open that truncates would empty it all the same. So the kernel truncates by SETATTR where there is one,
+    // and where there is no OPEN that could.
+    asked |= when(!config.handles(Opcode::Setattr) && !unopened, init::ATOMIC_O_TRUNC);
     asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
@@ -233,7 +238,13 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     // Of no use without each other: the umask applies only where there is no default ACL.
     let acls = init::POSIX_ACL | init::DONT_MASK;
     asked |= when(wish.keeps_acls && offer.flags & acls == acls, acls);
-    asked |= when(wish.locks != LockKeeper::Kernel, init::POSIX_LOCKS | init::FLOCK_LOCKS);
+    // Nothing is released that was never opened, and it is releases that end locks.
+    let locks_end = !config.serves_unopened(Kind::File);
+    asked |= when(
+        wish.locks != LockKeeper::Kernel && locks_end,
+        init::POSIX_LOCKS | init::FLOCK_LOCKS,
+    );
+    asked |= when(wish.resolves_dots, init::EXPORT_SUPPORT);
     let flags = asked & offer.flags;
 
     let page_size = page_size();
@@ -313,6 +324,7 @@ mod tests {
                     clears_privileges: true,
                     locks: LockKeeper::Engine,
                     keeps_acls: true,
+                    resolves_dots: true,
                     ..Wish::default()
                 },
             );
@@ -336,6 +348,8 @@ mod tests {
             | init::OVER_IO_URING
             | init::EXPORT_SUPPORT
             | init::SECURITY_CTX
+            | init::NO_OPEN_SUPPORT
+            | init::NO_OPENDIR_SUPPORT
             | init::CACHE_SYMLINKS;
         assert_eq!(plain.flags & never, 0);
 
@@ -349,10 +363,12 @@ mod tests {
             &cached,
             Wish {
                 clears_privileges: true,
+                resolves_dots: true,
                 ..Wish::default()
             },
         );
         assert!(has(cached, init::WRITEBACK_CACHE) && has(cached, init::HANDLE_KILLPRIV_V2));
+        assert!(has(cached, init::EXPORT_SUPPORT));
         assert!(!has(cached, init::AUTO_INVAL_DATA));
         let changing = Config {
             auto_cache: true,
@@ -419,6 +435,23 @@ mod tests {
         assert_eq!(granted(ALL), acls);
         assert_eq!(granted(!init::DONT_MASK), 0);
         assert_eq!(granted(!init::POSIX_ACL), 0);
+    }
+
+    #[test]
+    fn where_nothing_is_opened_nothing_is_truncated_by_opening() {
+        let unopened = Config {
+            operations: 1 << Opcode::Read.raw() | 1 << Opcode::Readdir.raw(),
+            ..Config::default()
+        };
+        let zero_message = init::NO_OPEN_SUPPORT | init::NO_OPENDIR_SUPPORT;
+        let flags = negotiated(ALL, &unopened, Wish::default()).flags;
+        assert_eq!(flags & (zero_message | init::ATOMIC_O_TRUNC), zero_message);
+        let opened = Config {
+            operations: unopened.operations | 1 << Opcode::Open.raw() | 1 << Opcode::Opendir.raw(),
+            ..Config::default()
+        };
+        let flags = negotiated(ALL, &opened, Wish::default()).flags;
+        assert_eq!(flags & (zero_message | init::ATOMIC_O_TRUNC), init::ATOMIC_O_TRUNC);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Which nodes the kernel refers to, and how often: nodeid <-> key.
 //!
 //! A nodeid is generation and slot of a record; it names one stay of a node in the kernel's memory and is never given
-//! to another node. Dispatch calls [`Nodes::acquire`] before it commits a reply that hands an entry out, and
+//! to another node. Where file handles outlive that stay (`EXPORT_SUPPORT`) it is the key itself, whose generation the
+//! file system tells. Dispatch calls [`Nodes::acquire`] before it commits a reply that hands an entry out, and
 //! [`Nodes::forget`] when the kernel drops its references, or when that reply never arrived.
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
+use ferrofuse_protocol::abi::init;
 use ferrofuse_protocol::NodeId;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -68,10 +70,31 @@ fn mix(key: u64) -> u64 {
     twice ^ (twice >> 29)
 }
 
+/// What a nodeid is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// The record's slot and generation: means nothing once the node is forgotten.
+    Slots,
+    /// The file system's key: means the same for ever. The root's key and `FUSE_ROOT_ID` change places.
+    Keys,
+}
+
+impl Naming {
+    /// As the INIT flags in effect ask for.
+    pub(crate) fn of(flags: u64) -> Self {
+        if flags & init::EXPORT_SUPPORT == 0 {
+            Self::Slots
+        } else {
+            Self::Keys
+        }
+    }
+}
+
 pub(crate) struct Nodes {
     arena: Arena<Node>,
     shards: Box<[Shard]>,
     root: Key,
+    naming: Naming,
     log: Arc<Log>,
 }
 
@@ -86,12 +109,13 @@ impl Nodes {
     }
 
     /// A table with the root in it, or the one that another table left in `region`.
-    pub(crate) fn new(region: Region, root: Key, log: Arc<Log>) -> Self {
+    pub(crate) fn new(region: Region, root: Key, naming: Naming, log: Arc<Log>) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
         let nodes = Self {
             arena: Arena::new(region),
             shards,
             root,
+            naming,
             log,
         };
         for (slot, node) in nodes.arena.in_use() {
@@ -114,7 +138,7 @@ impl Nodes {
             let node = self.arena.get(slot);
             node.held.fetch_add(1, Ordering::Relaxed);
             node.handed_out.fetch_add(1, Ordering::Relaxed);
-            return Ok(NodeId(self.arena.id(slot)));
+            return Ok(self.id(slot, key));
         }
         let (slot, node) = self.arena.claim().ok_or(Full)?;
         node.key.store(key.0, Ordering::Release);
@@ -122,7 +146,7 @@ impl Nodes {
         node.handed_out.store(1, Ordering::Relaxed);
         node.kind.store(0, Ordering::Relaxed);
         index.insert(key.0, slot);
-        Ok(NodeId(self.arena.id(slot)))
+        Ok(self.id(slot, key))
     }
 
     /// Drops `count` references. When none is left the node is gone, and its key and the entries handed out for it are
@@ -142,7 +166,8 @@ impl Nodes {
         };
         let mut index = self.shard(key);
         // Between look-up and lock another forget may have ended the node.
-        let (slot, node) = self.arena.find(nodeid.0)?;
+        let slot = *index.get(&key.0).filter(|&&slot| self.id(slot, key) == nodeid)?;
+        let node = self.arena.get(slot);
         let held = node.held.load(Ordering::Relaxed);
         if count < held {
             node.held.store(held - count, Ordering::Relaxed);
@@ -174,15 +199,55 @@ impl Nodes {
         if nodeid.0 == ROOT {
             return Some(self.root);
         }
+        if self.naming == Naming::Keys {
+            let key = self.swap_root(nodeid.0);
+            return self.shard(key).contains_key(&key.0).then_some(key);
+        }
         let (slot, node) = self.arena.find(nodeid.0)?;
         // Acquire pairs with the store in `acquire`: a key of a later use makes the end of this use visible below.
         let key = node.key.load(Ordering::Acquire);
         self.arena.is_current(slot, nodeid.0).then_some(Key(key))
     }
 
+    /// The key that a nodeid stands for, whether or not the kernel refers to the node: for a file handle that has outlived
+    /// that. `None` if a nodeid alone says nothing.
+    pub(crate) fn key_of_handle(&self, nodeid: NodeId) -> Option<Key> {
+        match self.naming {
+            Naming::Slots => self.key(nodeid),
+            Naming::Keys => Some(self.swap_root(nodeid.0)),
+        }
+    }
+
+    fn id(&self, slot: u32, key: Key) -> NodeId {
+        NodeId(match self.naming {
+            Naming::Slots => self.arena.id(slot),
+            Naming::Keys => self.swap_root(key.0).0,
+        })
+    }
+
+    /// Nodeid <-> key, where one is the other.
+    fn swap_root(&self, number: u64) -> Key {
+        match number {
+            ROOT => self.root,
+            number if number == self.root.0 => Key(ROOT),
+            number => Key(number),
+        }
+    }
+
+    fn find(&self, nodeid: NodeId) -> Option<&Node> {
+        match self.naming {
+            Naming::Slots => self.arena.find(nodeid.0).map(|(_, node)| node),
+            Naming::Keys => {
+                let key = self.swap_root(nodeid.0);
+                let slot = *self.shard(key).get(&key.0)?;
+                Some(self.arena.get(slot))
+            }
+        }
+    }
+
     /// Remembers the type of a node, for which the caller has just counted an entry.
     pub(crate) fn note_kind(&self, nodeid: NodeId, kind: u32) {
-        if let Some((_, node)) = self.arena.find(nodeid.0) {
+        if let Some(node) = self.find(nodeid) {
             let kind = u64::from(kind);
             if node.kind.load(Ordering::Relaxed) != kind {
                 node.kind.store(kind, Ordering::Relaxed);
@@ -192,7 +257,7 @@ impl Nodes {
 
     /// The `S_IFMT` bits that were handed out with a node, as far as they are known.
     pub(crate) fn kind(&self, nodeid: NodeId) -> Option<u32> {
-        let (_, node) = self.arena.find(nodeid.0)?;
+        let node = self.find(nodeid)?;
         Some(node.kind.load(Ordering::Relaxed) as u32).filter(|&kind| kind != 0)
     }
 

@@ -20,7 +20,7 @@ use crate::dispatch;
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Gate, Pass};
 use crate::handler::{Handler, Key, LockKeeper, Memory, Slot};
-use crate::handles::Handles;
+use crate::handles::{Fh, Handles, Kind};
 use crate::handshake::{self, Granted};
 use crate::in_flight::{InFlight, Running};
 use crate::interrupts::Recent;
@@ -28,7 +28,7 @@ use crate::lease::{Lease, Leases, SetAside};
 use crate::locks::{Locks, Woken};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
-use crate::nodes::Nodes;
+use crate::nodes::{Naming, Nodes};
 use crate::notify::Retrievals;
 use crate::transport::{Channel, Channels, End, Waker};
 use crate::worker::{Left, Worker};
@@ -41,6 +41,9 @@ pub struct Session<M: Memory> {
     pub(crate) log: Arc<Log>,
     pub(crate) nodes: Nodes,
     pub(crate) handles: Handles,
+    /// What is used without having been opened.
+    unopened_files: bool,
+    unopened_directories: bool,
     pub(crate) gate: Gate<Lease<M>>,
     pub(crate) leases: Leases<M>,
     /// `None`: the kernel keeps locks itself.
@@ -100,10 +103,13 @@ impl<M: Memory> Session<M> {
         })?;
         let (granted, keeper) = handshake::hold(&device, &config, &log, handler)?;
         let handles = Handles::new(handles);
+        let naming = Naming::of(granted.flags);
         Ok(Arc::new(Self {
-            nodes: Nodes::new(nodes, Key(config.root_key), Arc::clone(&log)),
+            nodes: Nodes::new(nodes, Key(config.root_key), naming, Arc::clone(&log)),
             gate: Gate::new(handles.capacity()),
             handles,
+            unopened_files: config.serves_unopened(Kind::File),
+            unopened_directories: config.serves_unopened(Kind::Directory),
             leases: Leases::new(granted.bulk()),
             locks: (keeper != LockKeeper::Kernel).then(|| Locks::new(keeper, config.max_locks as usize)),
             in_flight: InFlight::default(),
@@ -297,6 +303,19 @@ impl<M: Memory> Session<M> {
         self.retrievals.clear();
         self.left.notify_all();
         true
+    }
+
+    /// Whether what is of a kind is used without having been opened.
+    pub(crate) fn serves_unopened(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::File => self.unopened_files,
+            Kind::Directory => self.unopened_directories,
+        }
+    }
+
+    /// Whether the kernel names no handle, because it needs none.
+    pub(crate) fn is_unopened(&self, fh: Fh, kind: Kind) -> bool {
+        fh.0 == 0 && self.serves_unopened(kind)
     }
 
     pub(crate) fn is_over(&self) -> bool {

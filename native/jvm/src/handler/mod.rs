@@ -20,7 +20,7 @@ use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
     self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
-    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM,
+    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS,
 };
 use crate::lease::Lease;
 
@@ -195,6 +195,7 @@ impl JavaHandler<'_> {
             } else {
                 LockKeeper::Kernel
             },
+            resolves_dots: answer & WISH_RESOLVES_DOTS != 0,
         })
     }
 
@@ -347,7 +348,8 @@ impl JavaHandler<'_> {
     }
 }
 
-/// The methods of a `Handler` that `self.java` does whatever files are named by.
+/// The methods of a `Handler` that `self.java` does whatever files are named by. `self.unopened` says in the args page
+/// what a call without a handle is about; a path stays pinned as long as what it answers lives.
 macro_rules! handle_operations {
     () => {
         type Memory = Lease;
@@ -368,33 +370,39 @@ macro_rules! handle_operations {
             self.java.spawn()
         }
 
-        fn read(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
+        fn read(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot, arg: &abi::ReadIn) -> Outcome<usize> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.read(call, slot, arg)
         }
 
-        fn write(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::WriteIn) -> Outcome<usize> {
+        fn write(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot, arg: &abi::WriteIn) -> Outcome<usize> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.write(call, slot, arg)
         }
 
-        fn flush(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot) -> Outcome<()> {
+        fn flush(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot) -> Outcome<()> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.flush(call, slot)
         }
 
-        fn fsync(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+        fn fsync(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.fsync(call, slot, data_only)
         }
 
         fn fallocate(
             &mut self,
             call: &mut LeaseCall<'_>,
-            _node: Key,
+            node: Key,
             slot: Slot,
             arg: &abi::FallocateIn,
         ) -> Outcome<()> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.fallocate(call, slot, arg)
         }
 
-        fn lseek(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, arg: &abi::LseekIn) -> Outcome<u64> {
+        fn lseek(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot, arg: &abi::LseekIn) -> Outcome<u64> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.lseek(call, slot, arg)
         }
 
@@ -454,7 +462,8 @@ macro_rules! handle_operations {
             self.java.retrieved(ticket, size, memory);
         }
 
-        fn fsyncdir(&mut self, call: &mut LeaseCall<'_>, _node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+        fn fsyncdir(&mut self, call: &mut LeaseCall<'_>, node: Key, slot: Slot, data_only: bool) -> Outcome<()> {
+            let _unopened = self.unopened(call, node, slot)?;
             self.java.fsyncdir(call, slot, data_only)
         }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use ferrofuse_protocol::{abi, Name};
+use ferrofuse_session::paths::Pin;
 use ferrofuse_session::{Attributes, Entry, Handle, Handler, Ioctl, Key, Offer, Opened, Outcome, Slot, Wish};
 
 use super::{handle_operations, int, long, needed, opened, size, slot_or_none, Extra, JavaHandler, LeaseCall};
@@ -18,6 +19,14 @@ pub(crate) struct NodeHandler<'a> {
 impl<'a> NodeHandler<'a> {
     pub(crate) fn new(java: JavaHandler<'a>) -> Self {
         Self { java }
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // by path it can fail
+    fn unopened(&self, call: &mut LeaseCall<'_>, node: Key, slot: Slot) -> Outcome<Option<Pin<'_>>> {
+        if slot == Slot::UNOPENED {
+            call.memory.page().unopened = long(node.0);
+        }
+        Ok(None)
     }
 }
 
@@ -183,12 +192,13 @@ impl Handler for NodeHandler<'_> {
     fn readdir(
         &mut self,
         call: &mut LeaseCall<'_>,
-        _node: Key,
+        node: Key,
         slot: Slot,
         cookie: u64,
         size_limit: usize,
         plus: bool,
     ) -> Outcome<usize> {
+        let _unopened = self.unopened(call, node, slot)?;
         let args = (int(slot.0), long(cookie), size(size_limit), i32::from(plus));
         self.java.bytes(call, size_limit, &ids().node.readdir, args)
     }

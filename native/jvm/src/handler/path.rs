@@ -48,6 +48,16 @@ impl<'a> PathHandler<'a> {
             .map_err(stale)
     }
 
+    /// The path of a file that nobody opened.
+    fn unopened(&self, call: &mut LeaseCall<'_>, node: Key, slot: Slot) -> Outcome<Option<Pin<'a>>> {
+        if slot != Slot::UNOPENED {
+            return Ok(None);
+        }
+        let pin = self.path(call, node)?;
+        call.memory.page().unopened = len(pin.len()).into();
+        Ok(Some(pin))
+    }
+
     /// The path of a name in a directory.
     fn child<'n>(&self, call: &mut LeaseCall<'_>, parent: Key, name: &'n Name) -> Outcome<Pin<'n>>
     where

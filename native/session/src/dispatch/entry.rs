@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ferrofuse_protocol::abi::{EntryOut, MkdirIn, MknodIn};
+use ferrofuse_protocol::abi::{init, EntryOut, MkdirIn, MknodIn};
 use ferrofuse_protocol::{Errno, Name, NodeId};
 
 use super::privileges::are_fleeting;
@@ -15,10 +15,14 @@ use crate::reply::Delivery;
 impl<H: Handler> Serving<'_, H> {
     pub(super) fn lookup(mut self, name: &Name) -> Delivery {
         let outcome = self
-            .node()
+            .looked_up(name)
             .and_then(|parent| self.upcall(|handler, call| handler.lookup(call, parent, name)));
         match outcome {
             Ok(Some(absent)) if absent.nodeid == 0 => self.no_entry(absent.entry_valid, absent.entry_valid_nsec),
+            Ok(Some(entry)) if name.is_dots() => {
+                let outcome = self.count(entry);
+                self.counted(outcome)
+            }
             Ok(Some(entry)) => self.entry(Ok(entry)),
             Ok(None) => {
                 let timeout = self.session.config.negative_timeout;
@@ -26,6 +30,18 @@ impl<H: Handler> Serving<'_, H> {
             }
             Err(errno) => self.reply.error(errno),
         }
+    }
+
+    /// The node that a look-up begins at. "." and ".." come from those who have a file handle, which the kernel may have
+    /// forgotten; it doesn't ask for them unless we said that they are answered.
+    fn looked_up(&self, name: &Name) -> Outcome<Key> {
+        if !name.is_dots() {
+            return self.node();
+        }
+        let nodes = &self.session.nodes;
+        let exported = self.session.granted.flags & init::EXPORT_SUPPORT != 0;
+        let key = exported.then(|| nodes.key_of_handle(NodeId(self.header.nodeid)));
+        key.flatten().ok_or(Errno::ESTALE)
     }
 
     /// nodeid 0 lets the kernel remember that there is no such name.
@@ -135,7 +151,12 @@ impl<H: Handler> Serving<'_, H> {
 
     /// Answers with an entry, counted before the kernel can know of it; if it never arrives, it is taken back.
     fn entry(mut self, outcome: Outcome<Entry>) -> Delivery {
-        match outcome.and_then(|entry| self.hand_out(entry)) {
+        let outcome = outcome.and_then(|entry| self.hand_out(entry));
+        self.counted(outcome)
+    }
+
+    fn counted(self, outcome: Outcome<EntryOut>) -> Delivery {
+        match outcome {
             Ok(entry) => {
                 let delivery = self.reply.record(&entry);
                 if delivery != Delivery::Delivered {
@@ -148,11 +169,15 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Exchanges the key for a nodeid and counts the entry.
-    pub(super) fn hand_out(&mut self, mut entry: Entry) -> Outcome<EntryOut> {
-        let key = Key(entry.nodeid);
-        if self.is_root(key) {
+    pub(super) fn hand_out(&mut self, entry: Entry) -> Outcome<EntryOut> {
+        if self.is_root(Key(entry.nodeid)) {
             return Err(Errno::EIO);
         }
+        self.count(entry)
+    }
+
+    fn count(&mut self, mut entry: Entry) -> Outcome<EntryOut> {
+        let key = Key(entry.nodeid);
         let Ok(nodeid) = self.session.nodes.acquire(key) else {
             forgotten(self.session, self.handler, key, 1);
             return Err(Errno::ENOMEM);

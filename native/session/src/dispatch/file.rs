@@ -10,7 +10,8 @@ use super::{forget, release_unasked, unreserve, Serving};
 use crate::handler::{Call, Entry, Handler, Key, Memory, Opened, Outcome, Slot};
 use crate::handles::{Fh, Kind, Open};
 use crate::lease::bulk_bytes;
-use crate::reply::Delivery;
+use crate::reply::{Delivery, Reply};
+use crate::session::Session;
 
 /// Most that one copy answers: what read(2) and write(2) transfer at most fits in a signed count.
 const MAX_COPY: u64 = i64::MAX as u64;
@@ -277,6 +278,9 @@ impl<H: Handler> Serving<'_, H> {
 
     /// The handle itself ends when its last pass is given back.
     pub(super) fn release(mut self, arg: &ReleaseIn, kind: Kind) -> Delivery {
+        if self.session.is_unopened(Fh(arg.fh), kind) {
+            return self.reply.empty();
+        }
         let open = self.handle(Fh(arg.fh), kind);
         self.unlock_released(open, arg);
         let outcome = self.upcall(|handler, call| {
@@ -292,4 +296,22 @@ impl<H: Handler> Serving<'_, H> {
             Err(errno) => self.reply.error(errno),
         }
     }
+}
+
+/// Answers an open where nothing is opened. `ENOSYS` has the kernel never ask again, keep what its cache has, use fh 0 and
+/// send no release, also for a mount's later opens; where it must be told otherwise each time, it is told, and fh 0 too.
+pub(super) fn open_nothing<M: Memory>(session: &Session<M>, kind: Kind, reply: Reply<'_>) -> Delivery {
+    let (spared, cached) = match kind {
+        Kind::File => (init::NO_OPEN_SUPPORT, fopen::KEEP_CACHE),
+        Kind::Directory => (init::NO_OPENDIR_SUPPORT, fopen::KEEP_CACHE | fopen::CACHE_DIR),
+    };
+    let direct = kind == Kind::File && session.config.direct_io;
+    if session.granted.flags & spared != 0 && !direct {
+        return reply.error(Errno::ENOSYS);
+    }
+    reply.record(&OpenOut {
+        fh: 0,
+        open_flags: cached | if direct { fopen::DIRECT_IO } else { 0 },
+        backing_id: 0,
+    })
 }

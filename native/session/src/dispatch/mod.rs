@@ -92,7 +92,10 @@ pub(crate) fn serve<H: Handler>(
         return Verdict::Done(pass);
     }
     if !session.config.handles(opcode) && refusal::is_optional(opcode) && !lock::is_ours(session, opcode) {
-        let delivery = refusal::answer(opcode, due.take());
+        let delivery = match opens(opcode).filter(|&kind| session.serves_unopened(kind)) {
+            Some(kind) => file::open_nothing(session, kind, due.take()),
+            None => refusal::answer(opcode, due.take()),
+        };
         report(session, opcode, delivery);
         return Verdict::Done(pass);
     }
@@ -206,6 +209,9 @@ fn admission<M: Memory>(session: &Session<M>, operation: &Operation<'_>, pass: O
     let Some((fh, kind, access)) = gated(operation) else {
         return Admission::Granted(None);
     };
+    if session.is_unopened(fh, kind) {
+        return Admission::Granted(None);
+    }
     // A release that names a handle of the other kind must not end it.
     if access == Access::Last && session.handles.find(fh, kind).is_none() {
         return Admission::NoHandle;
@@ -214,6 +220,15 @@ fn admission<M: Memory>(session: &Session<M>, operation: &Operation<'_>, pass: O
         Entry::Admitted(pass) => Admission::Granted(Some(pass)),
         Entry::Busy => Admission::Wait(fh, access),
         Entry::Closed => Admission::NoHandle,
+    }
+}
+
+/// What an operation opens.
+fn opens(opcode: Opcode) -> Option<Kind> {
+    match opcode {
+        Opcode::Open => Some(Kind::File),
+        Opcode::Opendir => Some(Kind::Directory),
+        _ => None,
     }
 }
 
@@ -353,7 +368,14 @@ impl<H: Handler> Serving<'_, H> {
         self.session.nodes.key(nodeid).ok_or(Errno::ESTALE)
     }
 
+    /// What a request works on: an open handle, or the node itself where nothing is opened.
     fn handle(&self, fh: Fh, kind: Kind) -> Outcome<Open> {
+        if self.session.is_unopened(fh, kind) {
+            return Ok(Open {
+                key: self.node()?,
+                slot: Slot::UNOPENED,
+            });
+        }
         self.session.handles.find(fh, kind).ok_or(Errno::EBADF)
     }
 }

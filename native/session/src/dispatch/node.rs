@@ -54,9 +54,11 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
-    /// Node and slot of a request that may name a handle. A directory's handle is none that the handler asked for.
+    /// Node and slot of a request that may name a handle. A directory's handle is none that the handler asked for, and
+    /// neither is that of a file which nobody opened.
     fn about(&self, handle: Option<Fh>) -> Outcome<(Key, Option<Slot>)> {
         let node = self.node()?;
+        let handle = handle.filter(|&fh| !self.session.is_unopened(fh, Kind::File));
         let open = handle.and_then(|fh| self.session.handles.find(fh, Kind::File));
         match (handle, open) {
             (Some(fh), None) if self.session.handles.find(fh, Kind::Directory).is_none() => Err(Errno::EBADF),

@@ -16,6 +16,7 @@ fn with_log(max: u32, sink: crate::log::Sink) -> Nodes {
     Nodes::new(
         Region::anonymous(Nodes::bytes(max)).unwrap(),
         ROOT_KEY,
+        Naming::Slots,
         Arc::new(Log::new(sink)),
     )
 }
@@ -103,7 +104,7 @@ fn the_index_is_rebuilt_from_the_region() {
     let nodes = nodes(16);
     let ids: Vec<NodeId> = (100..110).map(|key| nodes.acquire(Key(key)).unwrap()).collect();
     nodes.forget(ids[3], 1);
-    let adopted = Nodes::new(nodes.arena.into_region(), ROOT_KEY, nodes.log);
+    let adopted = Nodes::new(nodes.arena.into_region(), ROOT_KEY, Naming::Slots, nodes.log);
     assert_eq!(adopted.key(NodeId(1)), Some(ROOT_KEY));
     assert_eq!(adopted.acquire(Key(104)), Ok(ids[4]));
     assert_eq!(adopted.key(ids[3]), None);
@@ -232,4 +233,35 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn where_handles_outlive_nodes_a_key_is_its_own_nodeid() {
+    let region = Region::anonymous(Nodes::bytes(4)).unwrap();
+    let nodes = Nodes::new(region, ROOT_KEY, Naming::Keys, Arc::new(Log::new(Arc::new(|_, _| {}))));
+    assert_eq!(nodes.key(NodeId(1)), Some(ROOT_KEY));
+    assert_eq!(nodes.acquire(ROOT_KEY), Ok(NodeId(1)));
+    assert_eq!(nodes.acquire(Key(1)), Ok(NodeId(ROOT_KEY.0)), "they change places");
+    assert_eq!(nodes.key(NodeId(ROOT_KEY.0)), Some(Key(1)));
+    for stay in 1..3 {
+        assert_eq!(nodes.acquire(Key(5)), Ok(NodeId(5)));
+        assert_eq!(nodes.acquire(Key(5)), Ok(NodeId(5)));
+        nodes.note_kind(NodeId(5), libc::S_IFREG);
+        assert!(!nodes.may_be(NodeId(5), libc::S_IFDIR), "stay {stay}");
+        assert_eq!(nodes.forget(NodeId(5), 1), None);
+        assert_eq!(nodes.key(NodeId(5)), Some(Key(5)));
+        assert_eq!(nodes.forget(NodeId(5), 1), Some((Key(5), 2)), "stay {stay}");
+        assert_eq!(nodes.key(NodeId(5)), None);
+        assert_eq!(nodes.key_of_handle(NodeId(5)), Some(Key(5)));
+        assert_eq!(nodes.forget(NodeId(5), 1), None, "again");
+    }
+}
+
+#[test]
+fn a_nodeid_of_a_slot_says_nothing_once_its_node_is_forgotten() {
+    let nodes = nodes(4);
+    let id = nodes.acquire(Key(5)).unwrap();
+    assert_eq!(nodes.key_of_handle(id), Some(Key(5)));
+    nodes.forget(id, 1);
+    assert_eq!(nodes.key_of_handle(id), None);
 }

@@ -116,6 +116,8 @@ pub(crate) struct Flat {
     /// Leases that there is memory for.
     pub(crate) max_leases: AtomicUsize,
     pub(crate) refuse_init: bool,
+    /// What is asked for at INIT.
+    pub(crate) wish: Mutex<Wish>,
     /// Makes one more thread that serves.
     pub(crate) spawn: Mutex<Option<Box<dyn Fn() -> bool + Send>>>,
 }
@@ -144,6 +146,10 @@ impl Flat {
             leases: Arc::default(),
             max_leases: AtomicUsize::new(usize::MAX),
             refuse_init: false,
+            wish: Mutex::new(Wish {
+                birth_times: true,
+                ..Wish::default()
+            }),
             spawn: Mutex::default(),
         })
     }
@@ -259,11 +265,13 @@ impl Door {
     /// Begins a call on a handle, and stays in it as long as it is held.
     fn enter(&self, call: &'static str, unique: u64, key: Key, slot: Slot, offset: u64) -> Outcome<()> {
         self.0.change(|book| {
-            assert_eq!(
-                book.open.get(&slot.0),
-                Some(&key.0),
-                "{call} of a handle that isn't open"
-            );
+            if slot != Slot::UNOPENED {
+                assert_eq!(
+                    book.open.get(&slot.0),
+                    Some(&key.0),
+                    "{call} of a handle that isn't open"
+                );
+            }
             book.calls.push(call);
             book.inside += 1;
         });
@@ -312,9 +320,8 @@ impl Handler for Door {
             return Err(Errno::EACCES);
         }
         Ok(Wish {
-            birth_times: true,
             locks: self.0.get(|book| book.lock_keeper),
-            ..Wish::default()
+            ..*self.0.wish.lock().unwrap()
         })
     }
 
@@ -323,6 +330,12 @@ impl Handler for Door {
     }
 
     fn lookup(&mut self, call: &mut Call<'_, Pages>, parent: Key, name: &Name) -> Outcome<Option<Entry>> {
+        if name.is_dots() {
+            let mut book = self.0.lock();
+            Self::attr(&book, parent.0).map_err(|_| Errno::ESTALE)?;
+            let key = if name.as_bytes() == b"." { parent.0 } else { ROOT_KEY };
+            return Self::entry(&mut book, key).map(Some);
+        }
         if parent.0 != ROOT_KEY {
             return Err(Errno::ENOTDIR);
         }

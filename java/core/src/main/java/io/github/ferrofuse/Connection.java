@@ -74,4 +74,20 @@ public interface Connection {
    * @return the notifier of this mount
    */
   Notifier notifier();
+
+  /**
+   * Declares that {@link InodeFileSystem#lookup} answers "." (the node itself) and ".." (the
+   * directory that has it), of every node that exists, whether or not the kernel still knows it
+   * ({@code FUSE_EXPORT_SUPPORT}). The file handles of open_by_handle_at(2) and NFS then stay good
+   * for as long as their files, and across mounts if the nodes' numbers do; without it they are
+   * good while the kernel happens to remember the file, and {@code ESTALE} afterwards.
+   *
+   * <p>What a handle consists of is the node's number and {@link EntrySink#generation}: a number
+   * that is given to another file must come with another generation. Numbers in handles come from
+   * outside; look-ups of "." and ".." throw {@code ESTALE} for those that are nobody's. What they
+   * answer counts as a lookup like any other, but for the root's, which are never forgotten.
+   *
+   * @throws UnsupportedOperationException if the file system is a {@link FuseFileSystem}
+   */
+  void resolvesDots();
 }

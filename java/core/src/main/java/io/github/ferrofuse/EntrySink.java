@@ -16,7 +16,7 @@ public interface EntrySink {
    * Tells apart nodes that had the same number one after the other, for file handles that outlive
    * them (NFS).
    *
-   * @param generation 0 unless set
+   * @param generation 0 unless set, and always for the root; the kernel compares its lower 32 bits
    * @return this
    */
   EntrySink generation(long generation);

@@ -252,6 +252,31 @@ public interface FuseFileSystem extends FileSystemBase {
   }
 
   /**
+   * The handle that serves a file which is never opened, as {@link InodeFileSystem#fileHandle}. A
+   * file that has lost its name has none: whoever still has it open gets {@code ESTALE}.
+   *
+   * @param path the file, which keeps this name during the call on the handle, too
+   * @return what serves it, never null
+   * @throws IOException ENOENT, EISDIR ...
+   */
+  default FileHandle fileHandle(String path) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * The handle that serves a directory which is never opened, as {@link InodeFileSystem#dirHandle}.
+   * With {@link #readdir} a directory is listed once when it is opened; a file system without
+   * {@link Operation#OPENDIR} answers each request from where it is to go on.
+   *
+   * @param path the directory, which keeps this name during the call on the handle, too
+   * @return what serves it, never null; its reads may overlap
+   * @throws IOException ENOENT, ENOTDIR ...
+   */
+  default DirHandle dirHandle(String path) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
    * Figures of the file system: statvfs(3).
    *
    * @param request who asks

@@ -50,7 +50,7 @@ public interface InodeFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param parent the directory
-   * @param name the name, never "." or ".."
+   * @param name the name; "." or ".." only after {@link Connection#resolvesDots}
    * @param out takes the node and its attributes
    * @return false if there is no such name, which the kernel may then remember for the {@link
    *     EntrySink#entryTimeout} that was set, or else for the mount's {@code negative_timeout}
@@ -294,6 +294,42 @@ public interface InodeFileSystem extends FileSystemBase {
    * @throws IOException ENOTDIR, EACCES ...
    */
   default DirHandle opendir(Request request, long node, OpenReply out) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * The handle that serves a file which is never opened. For file systems where opening means
+   * nothing, such as archives: one that has this method and leaves {@link Operation#OPEN} out of
+   * {@link #operations()}, as the default does if {@link #open} is not overridden, is spared two
+   * requests per open(2).
+   *
+   * <p>The kernel then asks neither OPEN nor RELEASE nor {@link #create} (it makes a file by {@link
+   * #mknod}), truncates by {@link #setattr}, and keeps a file's cached data from one open to the
+   * next. This method is asked for each request that works on an open file, so it should find what
+   * it returns without making an object. Calls on the handle are never ordered, whatever {@link
+   * FileHandle#concurrency} says, and none is the last: {@link FileHandle#release} is not called,
+   * {@link FileHandle#flush} only if {@link #operations()} has {@link Operation#FLUSH}. {@link
+   * #getattr} and {@link #setattr} get null as their handle. Nobody is asked who may open a file
+   * but the kernel, under {@code default_permissions}; {@code allow_root} is refused.
+   *
+   * @param node the file
+   * @return what serves it, never null
+   * @throws IOException ESTALE, EISDIR ...
+   */
+  default FileHandle fileHandle(long node) throws IOException {
+    throw Errno.EOPNOTSUPP.exception();
+  }
+
+  /**
+   * The handle that serves a directory which is never opened, as {@link #fileHandle} does a file:
+   * for file systems without {@link Operation#OPENDIR}. The kernel caches the directory's entries
+   * until its mtime changes.
+   *
+   * @param node the directory
+   * @return what serves it, never null; its reads may overlap
+   * @throws IOException ESTALE, ENOTDIR ...
+   */
+  default DirHandle dirHandle(long node) throws IOException {
     throw Errno.EOPNOTSUPP.exception();
   }
 

@@ -38,11 +38,21 @@ public interface OpenReply {
   OpenReply noFlush();
 
   /**
-   * Makes lseek(2) fail with ESPIPE.
+   * Makes lseek(2), pread(2) and pwrite(2) fail with ESPIPE. Reads and writes still come with the
+   * descriptor's own position, which they advance.
    *
    * @return this
    */
   OpenReply nonSeekable();
+
+  /**
+   * Makes the file a stream, as a pipe is one: it has no position at all. lseek(2), pread(2) and
+   * pwrite(2) fail with ESPIPE, and every read and write comes with offset 0. Usually together with
+   * {@link #directIo}, without which the page cache answers from the file's beginning.
+   *
+   * @return this
+   */
+  OpenReply stream();
 
   /**
    * Lets the kernel cache a directory's entries. They last until the next open, or with {@link

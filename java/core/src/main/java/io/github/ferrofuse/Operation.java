@@ -3,6 +3,7 @@ package io.github.ferrofuse;
 import java.lang.reflect.Method;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.Set;
 
 /**
@@ -11,6 +12,10 @@ import java.util.Set;
  * <p>Operations on open files (read, write, flush, fsync, fallocate, lseek, copyFileRange, ioctl,
  * locks, release) come with {@link #OPEN} or {@link #CREATE}, those on open directories with {@link
  * #OPENDIR}: their handles answer them.
+ *
+ * <p>Operations on files that are never opened ({@link InodeFileSystem#fileHandle}) come without
+ * {@link #OPEN}, {@link #CREATE} and {@link #TMPFILE}, those on such directories without {@link
+ * #OPENDIR}.
  */
 public enum Operation {
   /** {@link InodeFileSystem#lookup}. */
@@ -103,8 +108,13 @@ public enum Operation {
           EnumSet.of(
               READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL, GETLK,
               SETLK, SETLKW));
+  private static final Set<Operation> OF_UNOPENED_FILES =
+      Collections.unmodifiableSet(EnumSet.of(READ, WRITE, FSYNC, FALLOCATE, LSEEK));
   private static final Set<Operation> OF_DIRECTORIES =
       Collections.unmodifiableSet(EnumSet.of(READDIR, RELEASEDIR, FSYNCDIR, READDIRPLUS, IOCTL));
+
+  private static final Set<Operation> OF_UNOPENED_DIRECTORIES =
+      Collections.unmodifiableSet(EnumSet.of(READDIR, FSYNCDIR, READDIRPLUS));
 
   private final int opcode;
 
@@ -128,10 +138,15 @@ public enum Operation {
     boolean byPath = FuseFileSystem.class.isAssignableFrom(type);
     Class<?> api = byPath ? FuseFileSystem.class : InodeFileSystem.class;
     EnumSet<Operation> found = EnumSet.noneOf(Operation.class);
+    Set<String> others = new HashSet<>();
     for (Method declared : api.getMethods()) {
-      Operation operation = byMethodName(declared.getName());
-      if (operation != null && isOverridden(api, type, declared)) {
-        found.add(operation);
+      if (isOverridden(api, type, declared)) {
+        Operation operation = byMethodName(declared.getName());
+        if (operation != null) {
+          found.add(operation);
+        } else {
+          others.add(declared.getName());
+        }
       }
     }
     if (byPath && found.contains(GETATTR)) {
@@ -140,13 +155,16 @@ public enum Operation {
     if (found.contains(GETATTR)) {
       found.add(STATX);
     }
-    if (found.contains(READDIR)) {
-      found.add(OPENDIR);
-    }
-    if (found.contains(OPEN) || found.contains(CREATE) || found.contains(TMPFILE)) {
+    if (others.contains("fileHandle") && !found.contains(OPEN)) {
+      found.removeAll(EnumSet.of(CREATE, TMPFILE)); // what they make would be open
+      found.addAll(OF_UNOPENED_FILES);
+    } else if (found.contains(OPEN) || found.contains(CREATE) || found.contains(TMPFILE)) {
       found.addAll(OF_FILES);
     }
-    if (found.contains(OPENDIR)) {
+    if (others.contains("dirHandle") && !found.contains(OPENDIR)) {
+      found.addAll(OF_UNOPENED_DIRECTORIES);
+    } else if (found.contains(OPENDIR) || found.contains(READDIR)) {
+      found.add(OPENDIR);
       found.addAll(OF_DIRECTORIES);
     }
     return found;

@@ -33,7 +33,8 @@ class OperationTest {
 
   @Test
   void whatAClassOverridesIsPresentInheritedOrNot() {
-    assertEquals(EnumSet.of(Operation.GETATTR), new Attributes().operations());
+    assertEquals(
+        EnumSet.of(Operation.GETATTR, Operation.STATX), new Attributes().operations());
     assertEquals(EnumSet.noneOf(Operation.class), Operation.overriddenBy(InodeFileSystem.class));
   }
 
@@ -48,6 +49,10 @@ class OperationTest {
             Operation.FLUSH,
             Operation.FSYNC,
             Operation.FALLOCATE,
+            Operation.LSEEK,
+            Operation.COPY_FILE_RANGE,
+            Operation.IOCTL,
+            Operation.STATX,
             Operation.RELEASE),
         new Files().operations());
   }
@@ -79,6 +84,8 @@ class OperationTest {
         EnumSet.of(
             Operation.GETATTR,
             Operation.LOOKUP,
+            Operation.STATX,
+            Operation.IOCTL,
             Operation.OPENDIR,
             Operation.READDIR,
             Operation.READDIRPLUS,
@@ -86,5 +93,80 @@ class OperationTest {
             Operation.FSYNCDIR),
         new ByPath().operations());
     assertEquals(EnumSet.noneOf(Operation.class), Operation.overriddenBy(FuseFileSystem.class));
+  }
+
+  private static class Unopened extends Attributes {
+    @Override
+    public FileHandle fileHandle(long node) {
+      return null;
+    }
+
+    @Override
+    public DirHandle dirHandle(long node) {
+      return null;
+    }
+
+    @Override
+    public FileHandle create(
+        Request request,
+        long parent,
+        Name name,
+        int mode,
+        int flags,
+        EntrySink entry,
+        OpenReply out) {
+      return null;
+    }
+  }
+
+  private static class PathUnopened extends ByPath {
+    @Override
+    public DirHandle dirHandle(String path) {
+      return null;
+    }
+  }
+
+  private static class OpenedNevertheless extends Unopened implements Directories {
+    @Override
+    public FileHandle open(Request request, long node, int flags, OpenReply out) {
+      return null;
+    }
+  }
+
+  @Test
+  void handlesOfWhatNobodyOpensBringTheirOperationsButNoneThatOpensOrEnds() {
+    EnumSet<Operation> unopened =
+        EnumSet.of(
+            Operation.GETATTR,
+            Operation.STATX,
+            Operation.READ,
+            Operation.WRITE,
+            Operation.FSYNC,
+            Operation.FALLOCATE,
+            Operation.LSEEK,
+            Operation.READDIR,
+            Operation.READDIRPLUS,
+            Operation.FSYNCDIR);
+    assertEquals(unopened, new Unopened().operations());
+    assertEquals(
+        EnumSet.of(
+            Operation.GETATTR,
+            Operation.LOOKUP,
+            Operation.STATX,
+            Operation.READDIR,
+            Operation.READDIRPLUS,
+            Operation.FSYNCDIR),
+        new PathUnopened().operations());
+    unopened.addAll(
+        EnumSet.of(
+            Operation.OPEN,
+            Operation.CREATE,
+            Operation.FLUSH,
+            Operation.RELEASE,
+            Operation.COPY_FILE_RANGE,
+            Operation.IOCTL,
+            Operation.OPENDIR,
+            Operation.RELEASEDIR));
+    assertEquals(unopened, new OpenedNevertheless().operations(), "who opens, opens");
   }
 }

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -34,6 +35,9 @@ final class HostileFileSystem {
       List.of(InodeFileSystem.class, FileHandle.class, DirHandle.class);
 
   private static final List<Class<?>> BY_PATH = List.of(FuseFileSystem.class, OpenFile.class);
+
+  /** Called only where nothing is opened; {@link UnopenedTest} has their misdeeds. */
+  private static final Set<String> WITHOUT_OPENING = Set.of("fileHandle", "dirHandle");
 
   /** What a method does instead of what it should. */
   interface Misdeed {
@@ -115,7 +119,8 @@ final class HostileFileSystem {
     List<String> names = new ArrayList<>();
     for (Class<?> type : types) {
       for (Method method : type.getMethods()) {
-        if (!Modifier.isStatic(method.getModifiers())) {
+        boolean counts = !WITHOUT_OPENING.contains(method.getName());
+        if (counts && !Modifier.isStatic(method.getModifiers())) {
           names.add(name(type, method));
         }
       }

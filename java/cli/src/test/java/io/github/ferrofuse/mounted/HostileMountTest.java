@@ -178,6 +178,7 @@ class HostileMountTest {
         };
     FuseMount mount = mounts.mount(fs);
     kept[0].clearsPrivileges();
+    kept[0].resolvesDots();
     assertTrue(kept[0].protocolMinor() > 0);
     Shell.succeed("stat", mount.mountPoint().resolve("file").toString());
     assertEquals(Unmount.CLEAN, mount.unmount(DEADLINE));

@@ -113,7 +113,7 @@ public final class Door {
   int init(int minor, long offered) {
     try {
       notifier.offered(minor, offered);
-      Settled settled = new Settled(minor, offered, notifier);
+      Settled settled = new Settled(minor, offered, notifier, fs instanceof FuseFileSystem);
       fs.init(settled);
       initialized.set(true);
       return settled.wishes;
@@ -165,12 +165,14 @@ public final class Door {
     private final int minor;
     private final long offered;
     private final Notifier notifier;
+    private final boolean byPath;
     private int wishes;
 
-    Settled(int minor, long offered, Notifier notifier) {
+    Settled(int minor, long offered, Notifier notifier, boolean byPath) {
       this.minor = minor;
       this.offered = offered;
       this.notifier = notifier;
+      this.byPath = byPath;
     }
 
     @Override
@@ -216,6 +218,16 @@ public final class Door {
     @Override
     public Notifier notifier() {
       return notifier;
+    }
+
+    @Override
+    public void resolvesDots() {
+      if (byPath) {
+        throw new UnsupportedOperationException(
+            "file handles that outlive the kernel's memory need an InodeFileSystem:"
+                + " a path is not for ever the same file's");
+      }
+      wishes |= Layout.WISH_RESOLVES_DOTS;
     }
   }
 }

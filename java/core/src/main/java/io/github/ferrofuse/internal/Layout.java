@@ -33,9 +33,10 @@ final class Layout {
   static final int WISH_CLEARS_PRIVILEGES = 1;
   static final int WISH_BIRTH_TIMES = 2;
   static final int WISH_KEEPS_ACLS = 4;
+  static final int WISH_RESOLVES_DOTS = 32;
 
-  static final int WISH_LOCKS_BY_ENGINE = 256;
-  static final int WISH_LOCKS_BY_FILE_SYSTEM = 512;
+  static final int WISH_LOCKS_BY_ENGINE = 8;
+  static final int WISH_LOCKS_BY_FILE_SYSTEM = 16;
 
   static final int OPENED_FLAGS = 32;
   static final int OPENED_CONCURRENCY = 36;
@@ -113,6 +114,7 @@ final class Layout {
   static final int NAME = 496;
   static final int NAME_CAPACITY = 4096;
   static final int TARGET = 4592;
+  static final int UNOPENED = 8712;
 
   static final int LOCK = 8688;
   static final int LOCK_START = 0;

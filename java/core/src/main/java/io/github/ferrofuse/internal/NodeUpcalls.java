@@ -1,5 +1,6 @@
 package io.github.ferrofuse.internal;
 
+import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.Name;
@@ -311,7 +312,13 @@ final class NodeUpcalls extends Upcalls {
   /** Answers how many bytes of records there are; 0 at the end of the directory. */
   int readdir(int slot, long cookie, int size, int plus) {
     begin();
-    return list(directories.get(slot), cookie, size, plus);
+    DirHandle handle;
+    try {
+      handle = directory(slot);
+    } catch (Throwable thrown) {
+      return failed(fs, thrown);
+    }
+    return list(handle, cookie, size, plus);
   }
 
   private Name name(int length) {
@@ -319,7 +326,13 @@ final class NodeUpcalls extends Upcalls {
     return name;
   }
 
-  private FileHandle file(int slot) throws IOException {
-    return opened(files.get(slot));
+  @Override
+  FileHandle unopenedFile(long node) throws IOException {
+    return fs.fileHandle(node);
+  }
+
+  @Override
+  DirHandle unopenedDirectory(long node) throws IOException {
+    return fs.dirHandle(node);
   }
 }

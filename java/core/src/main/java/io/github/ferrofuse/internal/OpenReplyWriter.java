@@ -14,6 +14,7 @@ final class OpenReplyWriter implements OpenReply {
   static final int FOPEN_KEEP_CACHE = 1 << 1;
   static final int FOPEN_NONSEEKABLE = 1 << 2;
   static final int FOPEN_CACHE_DIR = 1 << 3;
+  static final int FOPEN_STREAM = 1 << 4;
   static final int FOPEN_NOFLUSH = 1 << 5;
   static final int FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 
@@ -82,6 +83,11 @@ final class OpenReplyWriter implements OpenReply {
   @Override
   public OpenReply nonSeekable() {
     return set(FOPEN_NONSEEKABLE);
+  }
+
+  @Override
+  public OpenReply stream() {
+    return set(FOPEN_STREAM);
   }
 
   @Override

@@ -374,8 +374,9 @@ final class PathUpcalls extends Upcalls {
   /** Answers how many bytes of records there are; 0 at the end of the directory. */
   int readdir(int path, int slot, long cookie, int size, int plus) {
     begin();
-    DirHandle handle = directories.get(slot);
+    DirHandle handle = null;
     try {
+      handle = directory(slot);
       if (handle instanceof Listing) {
         ((Listing) handle).isAt(path < 0 ? null : path(path));
       }
@@ -386,6 +387,16 @@ final class PathUpcalls extends Upcalls {
   }
 
   // ---- shared ----
+
+  @Override
+  FileHandle unopenedFile(long path) throws IOException {
+    return fs.fileHandle(path((int) path));
+  }
+
+  @Override
+  DirHandle unopenedDirectory(long path) throws IOException {
+    return fs.dirHandle(path((int) path));
+  }
 
   /** The path in the first area. A file without one is stale for whoever needs it. */
   private String path(int length) throws IOException {

@@ -29,6 +29,9 @@ abstract class Upcalls {
 
   private static final ByteOrder NATIVE = ByteOrder.nativeOrder();
 
+  /** The slot of what nobody opened. */
+  static final int UNOPENED = -1;
+
   final Door door;
   private final FileSystemBase fs;
   final SlotTable<FileHandle> files;
@@ -120,9 +123,10 @@ abstract class Upcalls {
   /** Answers how many bytes there are; fewer than asked at the end of the file only. */
   int read(int slot, long offset, int size) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      return Transfers.read(opened(handle), request, bulk, offset, size);
+      handle = file(slot);
+      return Transfers.read(handle, request, bulk, offset, size);
     } catch (Throwable thrown) {
       return failed(handle, thrown);
     }
@@ -131,9 +135,10 @@ abstract class Upcalls {
   /** Answers how many bytes were taken. */
   int write(int slot, long offset, int size) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      return Transfers.write(opened(handle), request, bulk, offset, size);
+      handle = file(slot);
+      return Transfers.write(handle, request, bulk, offset, size);
     } catch (Throwable thrown) {
       return failed(handle, thrown);
     }
@@ -141,9 +146,10 @@ abstract class Upcalls {
 
   int flush(int slot) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      opened(handle).flush(request);
+      handle = file(slot);
+      handle.flush(request);
       return 0;
     } catch (Throwable thrown) {
       return failed(handle, thrown);
@@ -152,9 +158,10 @@ abstract class Upcalls {
 
   int fsync(int slot, int dataOnly) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      opened(handle).fsync(request, dataOnly != 0);
+      handle = file(slot);
+      handle.fsync(request, dataOnly != 0);
       return 0;
     } catch (Throwable thrown) {
       return failed(handle, thrown);
@@ -163,9 +170,10 @@ abstract class Upcalls {
 
   int fallocate(int slot, int mode, long offset, long length) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      opened(handle).fallocate(request, mode, offset, length);
+      handle = file(slot);
+      handle.fallocate(request, mode, offset, length);
       return 0;
     } catch (Throwable thrown) {
       return failed(handle, thrown);
@@ -175,9 +183,10 @@ abstract class Upcalls {
   /** Answers 0 and the offset. */
   int lseek(int slot, long offset, int whence) {
     begin();
-    FileHandle handle = files.get(slot);
+    FileHandle handle = null;
     try {
-      return answer("lseek", opened(handle).lseek(request, offset, whence));
+      handle = file(slot);
+      return answer("lseek", handle.lseek(request, offset, whence));
     } catch (Throwable thrown) {
       return failed(handle, thrown);
     }
@@ -290,7 +299,7 @@ abstract class Upcalls {
   final int list(DirHandle handle, long cookie, int size, int plus) {
     try {
       entries.reset(Math.min(size, bulk.capacity()), plus != 0);
-      opened(handle).read(request, cookie, entries);
+      handle.read(request, cookie, entries);
       // An empty answer would say that the directory ends here.
       return entries.length() == 0 && entries.isFull() ? -Errno.EINVAL.code() : entries.length();
     } catch (Throwable thrown) {
@@ -304,9 +313,10 @@ abstract class Upcalls {
 
   int fsyncdir(int slot, int dataOnly) {
     begin();
-    DirHandle handle = directories.get(slot);
+    DirHandle handle = null;
     try {
-      opened(handle).fsync(request, dataOnly != 0);
+      handle = directory(slot);
+      handle.fsync(request, dataOnly != 0);
       return 0;
     } catch (Throwable thrown) {
       return failed(handle, thrown);
@@ -439,6 +449,33 @@ abstract class Upcalls {
     }
     return handle;
   }
+
+  /** The open file of a slot, or what serves the one that nobody opened. */
+  final FileHandle file(int slot) throws IOException {
+    return slot == UNOPENED
+        ? served(unopenedFile(page.getLong(Layout.UNOPENED)), "fileHandle")
+        : opened(files.get(slot));
+  }
+
+  /** The open directory of a slot, or what serves the one that nobody opened. */
+  final DirHandle directory(int slot) throws IOException {
+    return slot == UNOPENED
+        ? served(unopenedDirectory(page.getLong(Layout.UNOPENED)), "dirHandle")
+        : opened(directories.get(slot));
+  }
+
+  private static <T> T served(T handle, String method) {
+    if (handle == null) {
+      throw new IllegalStateException(method + " returned no handle");
+    }
+    return handle;
+  }
+
+  /** Asks the file system for it; {@code subject} is what native code says that it is about. */
+  abstract FileHandle unopenedFile(long subject) throws IOException;
+
+  /** Asks the file system for it, as {@link #unopenedFile}. */
+  abstract DirHandle unopenedDirectory(long subject) throws IOException;
 
   final int failed(Object culprit, Throwable thrown) {
     return Failures.answer(culprit == null ? fs : culprit, request.operation(), thrown);

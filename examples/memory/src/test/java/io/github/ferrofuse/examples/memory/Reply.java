@@ -32,6 +32,11 @@ final class Reply implements OpenReply {
   }
 
   @Override
+  public OpenReply stream() {
+    return this;
+  }
+
+  @Override
   public OpenReply cacheDir() {
     return this;
   }
