@@ -245,7 +245,7 @@ class LocksTest {
       answers("ok", one, "os.close(own)");
       // The release comes after the answer to close(2).
       answers("ok", other, "lockf(fd, LOCK_EX)");
-      one.close();
+      assertTrue(one.ends(20), "the holder is gone");
       answers("ok", other, "flock(fd, LOCK_EX)");
     }
   }
