@@ -73,6 +73,8 @@ fn a_file_system_that_knows_holes_is_asked_for_them() {
     assert_eq!(seek(&mut running, file, libc::SEEK_DATA, 5), Ok(5));
     assert_eq!(seek(&mut running, file, libc::SEEK_HOLE, 5), Ok(128));
     assert_eq!(seek(&mut running, file, libc::SEEK_DATA, 128), Err(libc::ENXIO));
+    let negative = (-4i64) as u64;
+    assert_eq!(seek(&mut running, file, libc::SEEK_HOLE, negative), Err(libc::ENXIO));
     assert_eq!(
         seek(&mut running, (file.0, file.1 + 1), libc::SEEK_DATA, 0),
         Err(libc::EBADF)

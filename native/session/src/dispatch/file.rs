@@ -195,6 +195,10 @@ impl<H: Handler> Serving<'_, H> {
     /// A file system that doesn't tell holes from data has files that are all data, with a hole at the end (lseek(2)).
     pub(super) fn lseek(mut self, arg: &LseekIn) -> Delivery {
         let outcome = self.handle(Fh(arg.fh), Kind::File).and_then(|Open { key, slot }| {
+            // The kernel passes negative offsets on; its own file systems take them for ones past every end.
+            if i64::try_from(arg.offset).is_err() {
+                return Err(Errno::ENXIO);
+            }
             let found = self.upcall(|handler, call| handler.lseek(call, key, slot, arg));
             if found != Err(Errno::EOPNOTSUPP) {
                 return found;
