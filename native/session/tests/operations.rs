@@ -83,6 +83,19 @@ fn a_file_system_that_knows_holes_is_asked_for_them() {
 }
 
 #[test]
+fn holes_are_left_to_the_kernel_under_the_writeback_cache() {
+    let _watchdog = Watchdog::new();
+    let config = Config {
+        writeback_cache: true,
+        ..Config::default()
+    };
+    let mut running = Running::start(&Flat::with_files(&["holes"]), 1, config);
+    let file = opened(&mut running, "holes");
+    assert_eq!(seek(&mut running, file, libc::SEEK_DATA, 5), Err(libc::ENOSYS));
+    running.stop();
+}
+
+#[test]
 fn a_file_is_all_data_where_nothing_is_known_of_holes() {
     let _watchdog = Watchdog::new();
     let mut running = one_worker(&["a"]);

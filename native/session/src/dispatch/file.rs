@@ -116,10 +116,15 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
+    /// Whether the kernel may have data and sizes that the handler doesn't know yet.
+    fn is_written_back(&self) -> bool {
+        self.session.granted.flags & init::WRITEBACK_CACHE != 0
+    }
+
     /// The `open(2)` flags for the handler. Under the writeback cache the kernel reads through any handle, to fill pages
     /// that are written in part, and places appended data itself.
     fn file_flags(&self, flags: u32) -> u32 {
-        if self.session.granted.flags & init::WRITEBACK_CACHE == 0 {
+        if !self.is_written_back() {
             return flags;
         }
         let [access, write_only, read_write, append] =
@@ -194,6 +199,11 @@ impl<H: Handler> Serving<'_, H> {
 
     /// A file system that doesn't tell holes from data has files that are all data, with a hole at the end (lseek(2)).
     pub(super) fn lseek(mut self, arg: &LseekIn) -> Delivery {
+        // The kernel writes nothing back before it asks, so data that was just written would be taken for a hole. After
+        // ENOSYS it answers by itself: all is data up to the size that it knows.
+        if self.is_written_back() {
+            return self.reply.error(Errno::ENOSYS);
+        }
         let outcome = self.handle(Fh(arg.fh), Kind::File).and_then(|Open { key, slot }| {
             // The kernel passes negative offsets on; its own file systems take them for ones past every end.
             if i64::try_from(arg.offset).is_err() {
