@@ -19,8 +19,8 @@ public interface LockRequest {
   long end();
 
   /**
-   * Whose the lock is. Locks of one owner are never in each other's way: what an owner sets replaces
-   * what it had in that range.
+   * Whose the lock is. Locks of one owner are never in each other's way: what an owner sets
+   * replaces what it had in that range.
    *
    * @return a number that stands for the process; for flock(2), and for {@code F_OFD_SETLK} which
    *     looks like any other fcntl(2), one that stands for the open file

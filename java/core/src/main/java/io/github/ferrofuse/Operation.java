@@ -106,8 +106,18 @@ public enum Operation {
   private static final Set<Operation> OF_FILES =
       Collections.unmodifiableSet(
           EnumSet.of(
-              READ, WRITE, RELEASE, FSYNC, FLUSH, FALLOCATE, LSEEK, COPY_FILE_RANGE, IOCTL, GETLK,
-              SETLK, SETLKW));
+              READ,
+              WRITE,
+              RELEASE,
+              FSYNC,
+              FLUSH,
+              FALLOCATE,
+              LSEEK,
+              COPY_FILE_RANGE,
+              IOCTL,
+              GETLK,
+              SETLK,
+              SETLKW));
   private static final Set<Operation> OF_UNOPENED_FILES =
       Collections.unmodifiableSet(EnumSet.of(READ, WRITE, FSYNC, FALLOCATE, LSEEK));
   private static final Set<Operation> OF_DIRECTORIES =

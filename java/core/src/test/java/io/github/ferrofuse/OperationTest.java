@@ -33,8 +33,7 @@ class OperationTest {
 
   @Test
   void whatAClassOverridesIsPresentInheritedOrNot() {
-    assertEquals(
-        EnumSet.of(Operation.GETATTR, Operation.STATX), new Attributes().operations());
+    assertEquals(EnumSet.of(Operation.GETATTR, Operation.STATX), new Attributes().operations());
     assertEquals(EnumSet.noneOf(Operation.class), Operation.overriddenBy(InodeFileSystem.class));
   }
 

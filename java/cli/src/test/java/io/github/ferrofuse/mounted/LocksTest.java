@@ -27,45 +27,45 @@ class LocksTest {
   /** Has a file open, evaluates each line, answers "ok", a value, or the name of an errno. */
   static final String LOCKER =
       """
-      import ctypes, errno, fcntl, os, signal, struct, sys, threading
-      from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock, lockf
-      libc = ctypes.CDLL(None, use_errno=True)
-      signal.signal(signal.SIGINT, lambda *ignored: None)
-      path = sys.argv[1]
-      fd = os.open(path, os.O_RDWR)
-      F_LOCK = 1
-      def raw(call, *arguments):
-          # Python tries again where a system call was interrupted.
-          return None if call(fd, *arguments) == 0 else errno.errorcode[ctypes.get_errno()]
-      def owner(how=fcntl.F_WRLCK, start=0, length=0):
-          wanted = struct.pack('hhqqi', how, 0, start, length, 0)
-          kind, _, start, length, pid = struct.unpack_from('hhqqi', fcntl.fcntl(fd, fcntl.F_GETLK, wanted))
-          return None if kind == fcntl.F_UNLCK else (kind, start, length, pid)
-      def count(lock, unlock, times):
-          for i in range(times):
-              lock()
-              number = int(os.pread(fd, 20, 0) or b'0')
-              os.pwrite(fd, b'%d' % (number + 1), 0)
-              unlock()
-      def crowd(size):
-          # Each thread has an open file, and so a flock lock, of its own.
-          order = []
-          def one():
-              own = os.open(path, os.O_RDWR)
-              flock(own, LOCK_EX)
-              order.append(own)
-              os.close(own)
-          threads = [threading.Thread(target=one) for i in range(size)]
-          for thread in threads: thread.start()
-          return threads
-      print('open', flush=True)
-      for line in sys.stdin:
-          try:
-              value = eval(line)
-              print('ok' if value is None else value, flush=True)
-          except OSError as e:
-              print(errno.errorcode[e.errno], flush=True)
-      """;
+import ctypes, errno, fcntl, os, signal, struct, sys, threading
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock, lockf
+libc = ctypes.CDLL(None, use_errno=True)
+signal.signal(signal.SIGINT, lambda *ignored: None)
+path = sys.argv[1]
+fd = os.open(path, os.O_RDWR)
+F_LOCK = 1
+def raw(call, *arguments):
+    # Python tries again where a system call was interrupted.
+    return None if call(fd, *arguments) == 0 else errno.errorcode[ctypes.get_errno()]
+def owner(how=fcntl.F_WRLCK, start=0, length=0):
+    wanted = struct.pack('hhqqi', how, 0, start, length, 0)
+    kind, _, start, length, pid = struct.unpack_from('hhqqi', fcntl.fcntl(fd, fcntl.F_GETLK, wanted))
+    return None if kind == fcntl.F_UNLCK else (kind, start, length, pid)
+def count(lock, unlock, times):
+    for i in range(times):
+        lock()
+        number = int(os.pread(fd, 20, 0) or b'0')
+        os.pwrite(fd, b'%d' % (number + 1), 0)
+        unlock()
+def crowd(size):
+    # Each thread has an open file, and so a flock lock, of its own.
+    order = []
+    def one():
+        own = os.open(path, os.O_RDWR)
+        flock(own, LOCK_EX)
+        order.append(own)
+        os.close(own)
+    threads = [threading.Thread(target=one) for i in range(size)]
+    for thread in threads: thread.start()
+    return threads
+print('open', flush=True)
+for line in sys.stdin:
+    try:
+        value = eval(line)
+        print('ok' if value is None else value, flush=True)
+    except OSError as e:
+        print(errno.errorcode[e.errno], flush=True)
+""";
 
   private static final String WAITING = "request_wait_answer";
 
@@ -237,7 +237,8 @@ class LocksTest {
       answers("ok", other, "lockf(fd, LOCK_UN)");
       // F_OFD_SETLK of an open file of its own.
       answers("ok", one, "globals().update(own=os.open(path, os.O_RDWR))");
-      String set = "fcntl.fcntl(own, 37, struct.pack('hhqqixxxx', fcntl.F_WRLCK, 0, 0, 0, 0)) and None";
+      String set =
+          "fcntl.fcntl(own, 37, struct.pack('hhqqixxxx', fcntl.F_WRLCK, 0, 0, 0, 0)) and None";
       answers("ok", one, set);
       answers("EAGAIN", other, "lockf(fd, LOCK_EX | LOCK_NB)");
       answers("ok", one, "os.close(os.open(path, os.O_RDONLY))");

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.Errno;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -28,25 +29,12 @@ class AclTest {
   private static Client keeping(Client client, boolean offered) {
     client.fs.keepAcls();
     client.fs.init(
-        new Connection() {
-          @Override
-          public int protocolMinor() {
-            return 45;
-          }
-
-          @Override
-          public long offered() {
-            return 0;
-          }
-
-          @Override
-          public void clearsPrivileges() {}
-
-          @Override
-          public boolean keepsAcls() {
-            return offered;
-          }
-        });
+        (Connection)
+            Proxy.newProxyInstance(
+                Connection.class.getClassLoader(),
+                new Class<?>[] {Connection.class},
+                (proxy, method, arguments) ->
+                    method.getReturnType() == boolean.class ? offered : null));
     return client;
   }
 
