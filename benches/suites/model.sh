@@ -4,7 +4,7 @@
 #
 # usage: model.sh [OPTION VALUE ...]      for each configuration, as "model run" has them; exit 0: nothing differed
 #
-#   model.sh                              the short form: MODEL_SECONDS (4) in each
+#   model.sh                              the short form: MODEL_SECONDS (3) in each
 #   model.sh --seconds 600 --seed 7       a longer one, which can be repeated
 #
 # A sequence in which something differs is simplified and printed as a script for "model replay". MODEL_ONLY, a pattern
@@ -18,7 +18,7 @@ MODEL=${CARGO_TARGET_DIR:-$ROOT/target}/release/ferrofuse-model
 TESTS=$ROOT/java/cli/build/classes/java/test
 [ -d "$TESTS" ] || fail "$TESTS is missing: gradle testClasses"
 
-[ $# != 0 ] || set -- --seconds "${MODEL_SECONDS:-4}"
+[ $# != 0 ] || set -- --seconds "${MODEL_SECONDS:-3}"
 failed=0
 
 # Both sides have the same options: nosuid and nodev are a mount's default.
