@@ -34,6 +34,9 @@ pub(crate) const WISH_LOCKS_BY_FILE_SYSTEM: i32 = 16;
 /// Bit of what `Door.init` answers: the file system answers look-ups of "." and "..".
 pub(crate) const WISH_RESOLVES_DOTS: i32 = 32;
 
+/// Bit of what `Door.init` answers: the file system truncates in `open`.
+pub(crate) const WISH_TRUNCATES_ON_OPEN: i32 = 64;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -154,6 +157,7 @@ layout! {
     WISH_LOCKS_BY_ENGINE = WISH_LOCKS_BY_ENGINE as usize,
     WISH_LOCKS_BY_FILE_SYSTEM = WISH_LOCKS_BY_FILE_SYSTEM as usize,
     WISH_RESOLVES_DOTS = WISH_RESOLVES_DOTS as usize,
+    WISH_TRUNCATES_ON_OPEN = WISH_TRUNCATES_ON_OPEN as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

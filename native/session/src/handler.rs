@@ -146,6 +146,8 @@ pub struct Wish {
     pub locks: LockKeeper,
     /// The file system clears setuid, setgid and capabilities itself when a call says so (`HANDLE_KILLPRIV_V2`).
     pub clears_privileges: bool,
+    /// The file system truncates in `open` where `O_TRUNC` says so (`ATOMIC_O_TRUNC`).
+    pub truncates_on_open: bool,
     /// The file system knows when its files were made: STATX is asked.
     pub birth_times: bool,
     /// The file system keeps POSIX ACLs for the kernel to check (`POSIX_ACL`), and applies the umask where a directory has no

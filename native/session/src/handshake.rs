@@ -228,9 +228,10 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     asked |= when(unopened, init::NO_OPEN_SUPPORT);
     asked |= when(config.serves_unopened(Kind::Directory), init::NO_OPENDIR_SUPPORT);
     // The kernel sends OPEN before it finds that the file is a program that runs (ETXTBSY, where the file is opened for
-    // reading): an open that truncates would empty it all the same. So the kernel truncates by SETATTR where there is one,
-    // and where there is no OPEN that could.
-    asked |= when(!config.handles(Opcode::Setattr) && !unopened, init::ATOMIC_O_TRUNC);
+    // reading): an open that truncates would empty it all the same. So the kernel truncates by SETATTR where there is one
+    // and nothing else is wished, and where there is no OPEN that could.
+    let by_open = wish.truncates_on_open || !config.handles(Opcode::Setattr);
+    asked |= when(by_open && !unopened, init::ATOMIC_O_TRUNC);
     asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
@@ -401,6 +402,11 @@ mod tests {
         assert!(!has(negotiated(ALL, &flat, Wish::default()), init::DO_READDIRPLUS));
 
         assert!(!has(plain, init::ATOMIC_O_TRUNC), "SETATTR truncates");
+        let wish = Wish {
+            truncates_on_open: true,
+            ..Wish::default()
+        };
+        assert!(has(negotiated(ALL, &Config::default(), wish), init::ATOMIC_O_TRUNC));
         let fixed = Config {
             operations: !(1 << Opcode::Setattr.raw()),
             ..Config::default()

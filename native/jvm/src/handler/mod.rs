@@ -20,7 +20,7 @@ use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
     self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
-    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS,
+    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS, WISH_TRUNCATES_ON_OPEN,
 };
 use crate::lease::Lease;
 
@@ -196,6 +196,7 @@ impl JavaHandler<'_> {
                 LockKeeper::Kernel
             },
             resolves_dots: answer & WISH_RESOLVES_DOTS != 0,
+            truncates_on_open: answer & WISH_TRUNCATES_ON_OPEN != 0,
         })
     }
 

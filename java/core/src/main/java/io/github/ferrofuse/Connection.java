@@ -24,6 +24,15 @@ public interface Connection {
   void clearsPrivileges();
 
   /**
+   * Declares that {@code open} truncates where its flags have O_TRUNC ({@code
+   * FUSE_ATOMIC_O_TRUNC}): one request in place of an open and a {@code setattr}, for stores that
+   * replace a file as a whole. The kernel then sends the open before it looks whether the file is a
+   * program that runs: {@code open(O_RDONLY | O_TRUNC)} answers ETXTBSY for one, and empties it all
+   * the same. A file system without {@code setattr} needs not declare it.
+   */
+  void truncatesOnOpen();
+
+  /**
    * Declares that {@code getattr} knows when files were made, and says so with {@link
    * AttrSink#btime}. Each statx(2) that asks for the time of birth then is a request of its own
    * ({@code STATX}); without this the kernel answers it from the attributes that it has, without

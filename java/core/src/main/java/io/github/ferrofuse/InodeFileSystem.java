@@ -234,7 +234,8 @@ public interface InodeFileSystem extends FileSystemBase {
    *     setuid and setgid
    * @param node the file
    * @param flags those of open(2) without O_CREAT, O_EXCL, O_NOCTTY; O_TRUNC means: truncate it
-   *     here, and comes only if there is no {@code setattr}, which is called otherwise
+   *     here, and comes only after {@link Connection#truncatesOnOpen} or if there is no {@code
+   *     setattr}, which is called otherwise
    * @param out how the kernel should treat the handle
    * @return the handle, never null; the engine calls its {@code release} exactly once
    * @throws IOException EACCES, EISDIR, ETXTBSY ...

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
 
+import io.github.ferrofuse.AttrChange;
+import io.github.ferrofuse.AttrSink;
+import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.OpenReply;
@@ -37,6 +40,7 @@ class OpenModesTest {
   private static final int LATE_SECONDS = 20;
 
   private static final int O_DIRECT = 040000;
+  private static final int O_TRUNC = 01000;
 
   @RegisterExtension final Mounts mounts = new Mounts();
 
@@ -135,6 +139,37 @@ class OpenModesTest {
     assertEquals(
         List.of("read 8192+4096", "read 8192+4096", "write 16384+4096"),
         file.calls.subList(file.calls.size() - 3, file.calls.size()));
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void anOpenTruncatesByItselfOnlyIfThatIsDeclared(boolean declared) throws Exception {
+    List<String> calls = new CopyOnWriteArrayList<>();
+    ScriptedFileSystem fs =
+        new ScriptedFileSystem() {
+          @Override
+          public void init(Connection connection) {
+            if (declared) {
+              connection.truncatesOnOpen();
+            }
+          }
+
+          @Override
+          public void setattr(
+              Request request, long node, FileHandle handle, AttrChange change, AttrSink out) {
+            calls.add("setattr " + change.size());
+            super.setattr(request, node, handle, change, out);
+          }
+        };
+    fs.file(
+        "file",
+        (flags, out) -> {
+          calls.add((flags & O_TRUNC) == 0 ? "open" : "open and truncate");
+          return new Noting();
+        });
+    Path file = mounts.mount(fs).mountPoint().resolve("file");
+    run("os.open(path, os.O_WRONLY | os.O_TRUNC)\n", file);
+    assertEquals(declared ? List.of("open and truncate") : List.of("open", "setattr 0"), calls);
   }
 
   @Test

@@ -191,6 +191,11 @@ public final class Door {
     }
 
     @Override
+    public void truncatesOnOpen() {
+      wishes |= Layout.WISH_TRUNCATES_ON_OPEN;
+    }
+
+    @Override
     public void birthTimes() {
       wishes |= Layout.WISH_BIRTH_TIMES;
     }

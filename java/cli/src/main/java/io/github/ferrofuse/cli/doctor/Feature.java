@@ -7,7 +7,7 @@ package io.github.ferrofuse.cli.doctor;
 enum Feature {
   ASYNC_READ(0, Use.ALWAYS, "reads of one file overlap"),
   POSIX_LOCKS(1, Use.BY_FILE_SYSTEM, "the file system decides about fcntl(2) locks"),
-  ATOMIC_O_TRUNC(3, Use.BY_FILE_SYSTEM, "open(2) truncates where there is no setattr"),
+  ATOMIC_O_TRUNC(3, Use.BY_FILE_SYSTEM, "open(2) truncates in one request"),
   EXPORT_SUPPORT(4, Use.BY_FILE_SYSTEM, "export by NFS, with lookup of . and .."),
   BIG_WRITES(5, Use.ALWAYS, "writes larger than 4 KiB"),
   DONT_MASK(6, Use.BY_FILE_SYSTEM, "the file system applies the umask"),
