@@ -95,7 +95,7 @@ public final class Keeper {
     MemoryFileSystem fileSystem = contents.get(source);
     if (fileSystem == null) {
       Limits limits = Limits.defaults().withCapacity(capacity);
-      fileSystem = MemoryFileSystem.ownedByProcess(limits, 0755).keepContents();
+      fileSystem = MemoryFileSystem.ownedByProcess(limits, 0755).keepContents().keepAcls().keepHandles();
       contents.put(source, fileSystem);
     }
     MountOptions.Parsed parsed = MountOptions.builder().fsname(source).parse(List.of(options));

@@ -109,6 +109,15 @@ abstract class Inode {
   }
 
   /**
+   * Adds a reference, for a caller that knows of no other one.
+   *
+   * @return false if there is none any more
+   */
+  final boolean retainIfReferred() {
+    return REFERENCES.getAndUpdate(this, count -> count == 0 ? 0 : count + 1) != 0;
+  }
+
+  /**
    * Gives references back.
    *
    * @param count how many

@@ -55,6 +55,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
   private final Tree tree;
   private LockKeeper lockKeeper = LockKeeper.KERNEL;
   private boolean keepsContents;
+  private boolean keepsHandles;
 
   private boolean wantsAcls;
 
@@ -144,9 +145,22 @@ public final class MemoryFileSystem implements InodeFileSystem {
     return this;
   }
 
+  /**
+   * Has the handles of open_by_handle_at(2) and NFS last as long as their files; by inode only.
+   *
+   * @return this
+   */
+  public MemoryFileSystem keepHandles() {
+    keepsHandles = true;
+    return this;
+  }
+
   @Override
   public void init(Connection connection) {
     connection.clearsPrivileges();
+    if (keepsHandles) {
+      connection.resolvesDots();
+    }
     connection.birthTimes();
     keepsAcls = wantsAcls && connection.keepsAcls();
     connection.locks(lockKeeper);
@@ -166,7 +180,17 @@ public final class MemoryFileSystem implements InodeFileSystem {
 
   @Override
   public boolean lookup(Request request, long parent, Name name, EntrySink out) throws IOException {
-    Inode found = tree.lookup(directory(parent), name);
+    Inode found;
+    if (name.equals(Tree.NAME_OF_DOT)) {
+      found = inode(parent);
+      if (!found.retainIfReferred()) {
+        throw Errno.ESTALE.exception();
+      }
+    } else if (name.equals(Tree.NAME_OF_DOT_DOT)) {
+      found = tree.parent(directory(parent));
+    } else {
+      found = tree.lookup(directory(parent), name);
+    }
     if (found == null) {
       return false;
     }

@@ -28,7 +28,7 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
         + " files,"
         + " mode=OCTAL permissions of the root directory (default 755), noatime or strictatime"
         + " instead of relatime, locks=kernel or locks=engine for who keeps them (default kernel),"
-        + " acl for POSIX ACLs";
+        + " acl for POSIX ACLs, handles for file handles that last (NFS)";
   }
 
   @Override
@@ -57,6 +57,14 @@ public final class MemoryFileSystemFactory implements FileSystemFactory {
         throw new IllegalArgumentException("acl=" + acl + ": it takes no value, write just acl");
       }
       fs.keepAcls();
+    }
+    String handles = options.remove("handles");
+    if (handles != null) {
+      if (!handles.isEmpty()) {
+        throw new IllegalArgumentException(
+            "handles=" + handles + ": it takes no value, write just handles");
+      }
+      fs.keepHandles();
     }
     return fs;
   }

@@ -24,8 +24,8 @@ final class Tree {
   /** Most names of a file. Directories may have any number of subdirectories. */
   static final int MAX_LINKS = 65000;
 
-  private static final Name NAME_OF_DOT = Name.of(".");
-  private static final Name NAME_OF_DOT_DOT = Name.of("..");
+  static final Name NAME_OF_DOT = Name.of(".");
+  static final Name NAME_OF_DOT_DOT = Name.of("..");
 
   private final StampedLock lock = new StampedLock();
   private final NodeTable nodes;
@@ -66,6 +66,26 @@ final class Tree {
       }
       entry.inode().retain();
       return entry.inode();
+    } finally {
+      lock.unlockRead(stamp);
+    }
+  }
+
+  /**
+   * The directory that has a directory.
+   *
+   * @param directory which
+   * @return its parent, retained for the caller; the root is its own
+   * @throws FuseException ESTALE if it was removed
+   */
+  Inode parent(Directory directory) throws FuseException {
+    long stamp = lock.readLock();
+    try {
+      if (directory.parent() == null) {
+        throw Errno.ESTALE.exception();
+      }
+      directory.parent().retain();
+      return directory.parent();
     } finally {
       lock.unlockRead(stamp);
     }

@@ -240,4 +240,21 @@ class NamesTest {
     client.forgetAll();
     assertNotEquals(first, client.mkfile(Client.ROOT, "file"));
   }
+
+  @Test
+  void dotsLeadToTheNodeAndItsParentWhileTheyExist() throws IOException {
+    long dir = client.mkdir(Client.ROOT, "dir");
+    long file = client.mkfile(dir, "file");
+    client.forgetAll();
+    assertEquals(file, client.lookup(file, "."));
+    assertEquals(dir, client.lookup(dir, "."));
+    assertEquals(Client.ROOT, client.lookup(dir, ".."));
+    assertEquals(Client.ROOT, client.lookup(Client.ROOT, ".."));
+    client.unlink(dir, "file");
+    assertEquals(file, client.lookup(file, "."), "it was looked up before");
+    client.forget(file);
+    assertEquals(Errno.ESTALE, Client.errnoOf(() -> client.lookup(file, ".")));
+    client.rmdir(Client.ROOT, "dir");
+    assertEquals(Errno.ESTALE, Client.errnoOf(() -> client.lookup(dir, "..")));
+  }
 }
