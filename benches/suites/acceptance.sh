@@ -7,8 +7,9 @@
 # exit 0: every step passed; a step that this mount has no operation for says so, and does not count as failed.
 # Environment: see mounted.sh; MOUNT_OPTIONS, e.g. writeback_cache; SHORT=1 for less data (a minute at most);
 # STEP_SECONDS (300) bounds each step.
-OPTIONS=${MOUNT_OPTIONS:-}
 . "$(dirname "${BASH_SOURCE[0]}")/mounted.sh"
+OPTIONS=${MOUNT_OPTIONS:-}
+[ "$FERROFUSE_WHAT" != memory ] || OPTIONS=acl${OPTIONS:+,$OPTIONS}
 [ $# = 1 ] && git -C "$1" rev-parse --git-dir > /dev/null 2>&1 || fail "usage: acceptance.sh CLONE (a git repository)"
 own_name_spaces "$@"
 REPOSITORY=$(cd "$1" && pwd)
@@ -235,16 +236,18 @@ except OSError as e:
     assert e.errno == errno.EOPNOTSUPP, e
     print("no O_TMPFILE")
     sys.exit(int(os.environ["ABSENT"]))
+def link(fd, name): # linkat(2) with AT_SYMLINK_FOLLOW, which os.link leaves out unless it is given a directory
+    os.link(f"/proc/self/fd/{fd}", mnt + "/" + name, src_dir_fd=fd, follow_symlinks=True)
 before = os.listdir(mnt)
 os.write(fd, b"unnamed")
 assert os.fstat(fd).st_nlink == 0 and os.listdir(mnt) == before
-os.link(f"/proc/self/fd/{fd}", mnt + "/named", follow_symlinks=True)
+link(fd, "named")
 assert os.fstat(fd).st_nlink == 1
 with open(mnt + "/named", "rb") as file:
     assert file.read() == b"unnamed"
 excluded = os.open(mnt, os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o640)
 try:
-    os.link(f"/proc/self/fd/{excluded}", mnt + "/never", follow_symlinks=True)
+    link(excluded, "never")
     sys.exit("O_EXCL was linked")
 except OSError as e:
     assert e.errno == errno.ENOENT, e

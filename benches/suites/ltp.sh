@@ -7,11 +7,13 @@
 # CHECKOUT is a built one: git clone https://github.com/linux-test-project/ltp; make autotools; ./configure; make. Tests
 # that make a file system of their own on a loop device don't test ours and are left out; their number is printed.
 #
-# exit 0: nothing failed but what known/ltp.txt has a reason for. Prints each test that failed, or that could not be run and why, and a summary. Environment: see
+# exit 0: nothing failed but what known/ltp.txt has a reason for. Prints each test that failed, why others could not be
+# run, and a summary. Environment: see
 # mounted.sh; MOUNT_OPTIONS, e.g. writeback_cache; SECONDS_EACH (5) of those that write for a given time;
-# TEST_SECONDS (180) bounds each test; RESULTS, a directory that the tests' output is copied to.
-EXTRA=${MOUNT_OPTIONS:-}
+# TEST_SECONDS (300) bounds each test; RESULTS, a directory that the tests' output is copied to.
 . "$(dirname "${BASH_SOURCE[0]}")/mounted.sh"
+EXTRA=${MOUNT_OPTIONS:-}
+[ "$FERROFUSE_WHAT" != memory ] || EXTRA=acl${EXTRA:+,$EXTRA}
 [ -f "${LTP_DIR:-}/runtest/syscalls" ] && [ -x "$LTP_DIR/testcases/kernel/syscalls/open/open01" ] ||
     fail "LTP_DIR names no built checkout of LTP (git clone https://github.com/linux-test-project/ltp; make autotools; ./configure; make)"
 own_name_spaces "$@"
@@ -28,18 +30,26 @@ CALLS=(access chdir chmod chown chroot close copy_file_range creat dup dup2 dup3
     sendfile setxattr splice stat statfs statvfs statx symlink symlinkat sync sync_file_range syncfs truncate umask unlink
     unlinkat utime utimensat utimes write writev)
 # of runtest/fs, those that work in TMPDIR
-FS='^(gf[0-9]+|rwtest[0-9]+|iogen01|fs_inod01|openfile01|inode01|stream[0-9]+|ftest[0-9]+|lftest01|writetest01|fs_di|acl_.*) '
+FS='^(gf[0-9]+|rwtest[0-9]+|iogen01|fs_inod01|openfile01|stream[0-9]+|ftest[0-9]+|lftest01|writetest01|fs_di) '
 
 mount_ferrofuse "$FERROFUSE_WHAT" "$WORKSPACE/mnt" "allow_other,default_permissions,dev,suid${EXTRA:+,$EXTRA}"
 chmod 0755 "$WORKSPACE"
 mkdir "$SERVED/tmp" "$WORKSPACE/logs"
 chmod 01777 "$SERVED/tmp"
-export TMPDIR=$SERVED/tmp LTPROOT=$LTP_DIR PATH=$PATH:$LTP_DIR/testcases/lib
-PATH=$PATH:$(find "$LTP_DIR/testcases/kernel/fs" -type d -printf '%p:')
+export TMPDIR=$SERVED/tmp
+
+# What tests call, as if it were installed.
+export LTPROOT=$WORKSPACE/ltp
+mkdir -p "$LTPROOT/testcases/bin"
+find "$LTP_DIR"/testcases/{lib,kernel/fs} "$LTP_DIR/tools/apicmds" -type f -executable \
+    -exec ln -s -t "$LTPROOT/testcases/bin" {} + 2> /dev/null
+install -m 0755 "$LTP_DIR/testcases/kernel/fs/doio/rwtest" "$LTPROOT/testcases/bin"
+PATH=$PATH:$LTPROOT/testcases/bin
 
 declare -A count=([passed]=0 [failed]=0 [not run]=0)
 elsewhere=0
 failures=()
+: > "$WORKSPACE/reasons"
 
 wanted() {
     local name=$1 pattern
@@ -54,7 +64,7 @@ wanted() {
 # one NAME DIRECTORY COMMAND: results are bits of the exit code, as LTP's guide for writing tests says
 one() {
     local name=$1 directory=$2 command=$3 log=$WORKSPACE/logs/$1 code verdict
-    (cd "$directory" && PATH=$directory:$PATH timeout -k 5 "${TEST_SECONDS:-180}" "$BASH" -c "$command") > "$log" 2>&1 < /dev/null
+    (cd "$directory" && PATH=$directory:$PATH timeout -k 5 "${TEST_SECONDS:-300}" "$BASH" -c "$command") > "$log" 2>&1 < /dev/null
     code=$?
     case $code in
         0 | 4) verdict=passed ;; # 4: warnings only
@@ -63,22 +73,25 @@ one() {
     esac
     count[$verdict]=$((count[$verdict] + 1))
     [ "$verdict" != failed ] || failures+=("$name")
-    [ "$verdict" = passed ] || {
-        printf '%s: %s (%d)\n' "$name" "$verdict" "$code"
-        sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -aE 'TFAIL|TBROK|TCONF|FAIL' | sort -u | head -n 4 | cut -c 1-240 | sed 's/^/    /'
-    }
+    sed -i 's/\x1b\[[0-9;]*m//g' "$log"
+    if [ "$verdict" = failed ]; then
+        printf '%s: failed (%d)\n' "$name" "$code"
+        grep -aE 'TFAIL|TBROK|FAIL' "$log" | sort -u | head -n 4 | cut -c 1-240 | sed 's/^/    /'
+    elif [ "$verdict" = "not run" ]; then
+        grep -a TCONF "$log" | head -n 1 | sed -E 's/.*TCONF *:? *//' >> "$WORKSPACE/reasons"
+    fi
     kill -0 "$SERVER" 2> /dev/null || fail "the server died in $name"
     find "$TMPDIR" -mindepth 1 -delete 2> /dev/null
 }
 
 while read -r name program arguments; do
-    [ -n "$program" ] && [[ $name != \#* ]] && wanted "$name" "$@" || continue
+    [ -n "$program" ] && [[ $name != \#* && $name != *_16 ]] && wanted "$name" "$@" || continue
     for call in "${CALLS[@]}"; do
         directory=$LTP_DIR/testcases/kernel/syscalls/$call
         [ -x "$directory/$program" ] || continue
         source=$directory/${program%_64}.c
         [ -f "$source" ] || source=$directory/${program%_16}.c
-        if grep -qE '\.(mount_device|needs_device|all_filesystems|format_device|needs_rofs|needs_hugetlbfs) *=' "$source"; then
+        if grep -sqE '\.(mount_device|needs_device|all_filesystems|format_device|needs_rofs|needs_hugetlbfs) *=' "$source"; then
             elsewhere=$((elsewhere + 1))
         else
             one "$name" "$directory" "$program $arguments"
@@ -95,7 +108,10 @@ while read -r name command; do
 done < <(grep -E "$FS" "$LTP_DIR/runtest/fs")
 
 [ -z "${RESULTS:-}" ] || { mkdir -p "$RESULTS"; cp -r "$WORKSPACE/logs" "$WORKSPACE/server.log" "$RESULTS"; }
+echo "not run:"
+sort "$WORKSPACE/reasons" | uniq -c | sort -rn
 echo "${count[passed]} passed, ${count[failed]} failed, ${count[not run]} not run, $elsewhere left out"
+unset TMPDIR
 cd /
 unmount_ferrofuse || fail "the server ended with exit code $?"
 judge ltp "${failures[@]}"
