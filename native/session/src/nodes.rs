@@ -191,7 +191,7 @@ impl Nodes {
     /// What the kernel calls a node, if it refers to it.
     pub(crate) fn nodeid(&self, key: Key) -> Option<NodeId> {
         let index = self.shard(key);
-        index.get(&key.0).map(|&slot| NodeId(self.arena.id(slot)))
+        index.get(&key.0).map(|&slot| self.id(slot, key))
     }
 
     /// The file system's key of a node that the kernel names.

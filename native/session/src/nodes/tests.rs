@@ -258,6 +258,23 @@ fn where_handles_outlive_nodes_a_key_is_its_own_nodeid() {
 }
 
 #[test]
+fn what_is_told_of_a_node_names_it_as_its_entry_did() {
+    for naming in [Naming::Slots, Naming::Keys] {
+        let nodes = Nodes::new(
+            Region::anonymous(Nodes::bytes(4)).unwrap(),
+            ROOT_KEY,
+            naming,
+            Arc::new(Log::new(Arc::new(|_, _| {}))),
+        );
+        for key in [ROOT_KEY, Key(500), Key(ROOT)] {
+            let entry = nodes.acquire(key).unwrap();
+            assert_eq!(nodes.nodeid(key), Some(entry), "{naming:?} {key:?}");
+        }
+        assert_eq!(nodes.nodeid(Key(9)), None);
+    }
+}
+
+#[test]
 fn a_nodeid_of_a_slot_says_nothing_once_its_node_is_forgotten() {
     let nodes = nodes(4);
     let id = nodes.acquire(Key(5)).unwrap();
