@@ -394,13 +394,10 @@ impl Handler for PathHandler<'_> {
             Err(no_path) => return Err(stale(no_path)),
         };
         let losses = self.paths.losses(node);
-        let args = (
-            pin.as_ref().map_or(NONE, |pin| len(pin.len())),
-            int(slot.0),
-            long(cookie),
-            size(size_limit),
-            i32::from(plus),
-        );
+        let path = pin.as_ref().map_or(NONE, |pin| len(pin.len()));
+        // Where nothing is opened, the directory is asked for by it.
+        call.memory.page().unopened = path.into();
+        let args = (path, int(slot.0), long(cookie), size(size_limit), i32::from(plus));
         let len = self.java.bytes(call, size_limit, &ids().path.readdir, args)?;
         if plus {
             let mut listed = Vec::new();

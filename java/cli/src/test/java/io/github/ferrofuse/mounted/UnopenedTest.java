@@ -263,6 +263,7 @@ class UnopenedTest {
   private static final class PathStore implements FuseFileSystem {
     final Map<String, String> files = new ConcurrentHashMap<>();
     volatile String lastRead = "";
+    volatile String lastListed = "";
 
     @Override
     public void getattr(Request request, String path, AttrSink out) throws IOException {
@@ -303,6 +304,7 @@ class UnopenedTest {
 
     @Override
     public DirHandle dirHandle(String path) {
+      lastListed = path;
       return (request, cookie, out) -> {
         int at = 0;
         for (String file : files.keySet()) {
@@ -322,6 +324,7 @@ class UnopenedTest {
     Shell.python(READ_AND_LIST, mount.mountPoint(), 10);
     assertSpared(mount);
     assertEquals("/file", store.lastRead);
+    assertEquals("/", store.lastListed);
     String answer =
         Shell.python(
             """
