@@ -6,7 +6,6 @@ use ferrofuse_protocol::abi::{EntryOut, ReadIn};
 use ferrofuse_protocol::dirent::{DirentError, DirentPlusWalker};
 use ferrofuse_protocol::{Errno, NodeId, Opcode};
 
-use super::privileges::are_fleeting;
 use super::{dress, forget, forgotten, Serving};
 use crate::handler::{Handler, Key, Memory, Outcome};
 use crate::handles::{Fh, Kind};
@@ -105,10 +104,8 @@ impl<H: Handler> Serving<'_, H> {
                 nodeid: nodeid.0,
                 ..record.entry
             };
-            dress(&self.session.config, &mut entry.attr, key);
-            if are_fleeting(&entry.attr) {
-                (entry.attr_valid, entry.attr_valid_nsec) = (0, 0);
-            }
+            let valid = (&mut entry.attr_valid, &mut entry.attr_valid_nsec);
+            dress(&self.session.config, key, &mut entry.attr, valid);
             record.replace(&entry);
         }
         Ok(())

@@ -5,7 +5,6 @@ use std::fmt;
 use ferrofuse_protocol::abi::{init, EntryOut, MkdirIn, MknodIn};
 use ferrofuse_protocol::{Errno, Name, NodeId};
 
-use super::privileges::are_fleeting;
 use super::{dress, forget, forgotten, Serving};
 use crate::handler::{Entry, Handler, Key, Outcome};
 use crate::log::Level;
@@ -184,10 +183,8 @@ impl<H: Handler> Serving<'_, H> {
         };
         self.session.nodes.note_kind(nodeid, entry.attr.mode & libc::S_IFMT);
         entry.nodeid = nodeid.0;
-        dress(&self.session.config, &mut entry.attr, key);
-        if are_fleeting(&entry.attr) {
-            (entry.attr_valid, entry.attr_valid_nsec) = (0, 0);
-        }
+        let valid = (&mut entry.attr_valid, &mut entry.attr_valid_nsec);
+        dress(&self.session.config, key, &mut entry.attr, valid);
         Ok(entry)
     }
 }

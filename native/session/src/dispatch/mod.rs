@@ -470,8 +470,9 @@ fn text(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// What mount options make of a node's attributes.
-fn dress(config: &Config, attr: &mut Attr, key: Key) {
+/// What mount options make of a node's attributes; how long the kernel may believe them is `valid`, in seconds and
+/// nanoseconds.
+fn dress(config: &Config, key: Key, attr: &mut Attr, valid: (&mut u64, &mut u32)) {
     const PERMISSIONS: u32 = 0o777;
     if attr.ino == 0 {
         attr.ino = key.0;
@@ -480,6 +481,9 @@ fn dress(config: &Config, attr: &mut Attr, key: Key) {
     attr.gid = config.gid.unwrap_or(attr.gid);
     if let Some(umask) = config.umask {
         attr.mode = attr.mode & !PERMISSIONS | PERMISSIONS & !umask;
+    }
+    if privileges::are_fleeting(attr) {
+        (*valid.0, *valid.1) = (0, 0);
     }
 }
 

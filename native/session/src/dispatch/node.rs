@@ -5,7 +5,6 @@ use ferrofuse_protocol::abi::{
 };
 use ferrofuse_protocol::{Errno, NodeId};
 
-use super::privileges::are_fleeting;
 use super::{dress, forget, refusal, Serving};
 use crate::handler::{Handler, Key, Outcome, Slot};
 use crate::handles::{Fh, Kind};
@@ -90,10 +89,8 @@ impl<H: Handler> Serving<'_, H> {
             );
             return Err(Errno::EIO);
         }
-        dress(&self.session.config, &mut out.attr, node);
-        if are_fleeting(&out.attr) {
-            (out.attr_valid, out.attr_valid_nsec) = (0, 0);
-        }
+        let valid = (&mut out.attr_valid, &mut out.attr_valid_nsec);
+        dress(&self.session.config, node, &mut out.attr, valid);
         Ok(out)
     }
 
