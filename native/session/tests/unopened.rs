@@ -3,8 +3,8 @@
 mod support;
 
 use ferrofuse_protocol::abi::{
-    bytes_of, fattr, fopen, getattr, init, FallocateIn, FlushIn, FsyncIn, GetattrIn, OpenIn, OpenOut, ReadIn,
-    ReleaseIn, SetattrIn, WriteOut,
+    bytes_of, fattr, fopen, getattr, init, ioctl, FallocateIn, FlushIn, FsyncIn, GetattrIn, IoctlIn, OpenIn, OpenOut,
+    ReadIn, ReleaseIn, SetattrIn, WriteOut,
 };
 use ferrofuse_protocol::Opcode;
 use ferrofuse_session::Config;
@@ -173,6 +173,23 @@ fn what_nobody_opened_is_never_waited_for() {
     assert_ne!(running.kernel.receive().unique, slow, "writes of one file overlap");
     running.flat.change(|book| book.held = None);
     assert_eq!(running.kernel.receive().unique, slow);
+    running.stop();
+}
+
+#[test]
+fn what_nobody_opened_knows_no_ioctl() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(1, opening_nothing());
+    let file = running.lookup("a");
+    for (node, flags) in [(file, 0), (ROOT, ioctl::DIR)] {
+        let arg = IoctlIn {
+            flags,
+            cmd: 77,
+            ..IoctlIn::default()
+        };
+        let reply = running.kernel.ask(Opcode::Ioctl, node, &[bytes_of(&arg)]);
+        assert_eq!(reply.errno, libc::ENOTTY, "node {node}");
+    }
     running.stop();
 }
 

@@ -4,7 +4,7 @@ use ferrofuse_protocol::abi::{self, InHeader, IoctlIn, IoctlOut};
 use ferrofuse_protocol::Errno;
 
 use super::Serving;
-use crate::handler::{Handle, Handler, Ioctl, Memory};
+use crate::handler::{Handle, Handler, Ioctl, Memory, Slot};
 use crate::handles::{Fh, Kind};
 use crate::lease::{bulk_range, value_in_bulk};
 use crate::reply::Delivery;
@@ -34,6 +34,10 @@ impl<H: Handler> Serving<'_, H> {
             // With pointers that only the caller's program understands, there is nothing that could be done.
             if !fits || arg.flags & abi::ioctl::UNRESTRICTED != 0 {
                 return Err(Errno::EINVAL);
+            }
+            // No handle: as where a handle knows no ioctl.
+            if open.slot == Slot::UNOPENED {
+                return Err(Errno::ENOTTY);
             }
             let handle = match kind {
                 Kind::File => Handle::File(open.slot),
