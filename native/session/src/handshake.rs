@@ -215,6 +215,7 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         | init::INIT_EXT
         | init::SETXATTR_EXT
         | init::DIRECT_IO_ALLOW_MMAP
+        | init::HAS_IOCTL_DIR
         | init::HAS_EXPIRE_ONLY;
     let when = |condition: bool, flags: u64| if condition { flags } else { 0 };
     if config.handles(Opcode::Readdirplus) {
