@@ -462,6 +462,21 @@ mod tests {
     }
 
     #[test]
+    fn where_no_file_is_opened_the_kernel_keeps_locks() {
+        let unopened = Config {
+            operations: 1 << Opcode::Read.raw(),
+            ..Config::default()
+        };
+        let wish = Wish {
+            locks: LockKeeper::FileSystem,
+            ..Wish::default()
+        };
+        let granted = negotiated(ALL, &unopened, wish);
+        assert_eq!(granted.flags & (init::POSIX_LOCKS | init::FLOCK_LOCKS), 0);
+        assert_eq!(super::keeper(&granted, wish), LockKeeper::Kernel);
+    }
+
+    #[test]
     fn sizes_are_whole_pages_within_what_the_kernel_knows() {
         let granted = negotiated(ALL, &Config::default(), Wish::default());
         assert_eq!(
