@@ -51,6 +51,9 @@ class OperationTest {
             Operation.LSEEK,
             Operation.COPY_FILE_RANGE,
             Operation.IOCTL,
+            Operation.GETLK,
+            Operation.SETLK,
+            Operation.SETLKW,
             Operation.STATX,
             Operation.RELEASE),
         new Files().operations());
@@ -164,6 +167,9 @@ class OperationTest {
             Operation.RELEASE,
             Operation.COPY_FILE_RANGE,
             Operation.IOCTL,
+            Operation.GETLK,
+            Operation.SETLK,
+            Operation.SETLKW,
             Operation.OPENDIR,
             Operation.RELEASEDIR));
     assertEquals(unopened, new OpenedNevertheless().operations(), "who opens, opens");
