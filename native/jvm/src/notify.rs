@@ -77,7 +77,7 @@ extern "system" fn java_entry<'l>(
         Ok::<_, Error>(tell(mount, |session, paths| {
             let told = session.inval_entry(key(parent), &name, gone)?;
             if let (2, Some(paths), Ok(name)) = (what, paths, Name::component(&name)) {
-                paths.vanished(key(parent), name);
+                paths.vanished(key(parent), name, key(child));
             }
             Ok(told)
         }))

@@ -321,12 +321,16 @@ impl Paths {
         Some(state.tree.key(found))
     }
 
-    /// Somebody else has removed a name: what was known by it loses it, unless a request relies on it now.
-    pub fn vanished(&self, parent: Key, name: &Name) {
+    /// Somebody else has removed a name of `node`, which loses it, unless a request relies on it now. A name that leads to
+    /// another node by now stays.
+    pub fn vanished(&self, parent: Key, name: &Name, node: Key) {
         let mut state = self.state.lock();
         let name = name.as_bytes();
         let Some(parent) = state.tree.index(parent) else { return };
-        let known = state.tree.child(parent, name);
+        let known = state
+            .tree
+            .child(parent, name)
+            .filter(|&known| state.tree.key(known) == node);
         if known.is_some_and(|node| state.tree.node(node).pins == 0) && !state.is_owned(parent, name) {
             state.tree.detach(parent, name);
         }

@@ -209,6 +209,18 @@ fn an_absent_name_that_nothing_was_known_by_takes_nothing_away() {
 }
 
 #[test]
+fn a_name_that_others_removed_is_lost_by_its_file_and_not_by_the_next_one() {
+    let paths = Paths::new();
+    let file = |ino| Seen { ino, ..FILE };
+    let old = look_up(&paths, ROOT, "a", file(1));
+    paths.vanished(ROOT, name("a"), old);
+    assert_eq!(path(&paths, old), Err(NoPath::Nameless));
+    let new = look_up(&paths, ROOT, "a", file(2));
+    paths.vanished(ROOT, name("a"), old);
+    assert_eq!(path(&paths, new).as_deref(), Ok("/a"));
+}
+
+#[test]
 fn a_path_may_have_4095_bytes() {
     let paths = Paths::new();
     let mut out = [0; 4096];
