@@ -40,8 +40,10 @@ struct Waiter<R> {
 }
 
 enum Stage<R> {
-    /// The request is with a worker.
+    /// The request is with a worker, or on its way to one.
     Trying {
+        /// The file system is being asked.
+        asked: bool,
         /// Locks have changed since the file system was asked.
         stale: bool,
         /// It is not to wait again.
@@ -149,16 +151,19 @@ impl<R> Locks<R> {
     /// noted from now on, until [`Locks::ends`] or until the request is set aside.
     ///
     /// # Errors
-    /// ENOLCK: too many wait. EINTR: the request was interrupted since it was handed out.
+    /// ENOLCK: too many wait. EINTR: the request was interrupted since it was handed out. EINVAL: another request has the
+    /// number, which no kernel gives twice.
     pub(crate) fn begins(&self, claim: &Claim, unique: u64) -> Result<(), Errno> {
         let mut state = self.state.lock();
         if let Some(waiter) = state.find(claim.key.0, unique) {
-            let Stage::Trying {
-                failed: Some(errno), ..
-            } = waiter.stage
-            else {
-                return Ok(());
+            let Stage::Trying { asked, failed, .. } = &mut waiter.stage else {
+                return Err(Errno::EINVAL);
             };
+            if *asked {
+                return Err(Errno::EINVAL);
+            }
+            *asked = true;
+            let Some(errno) = *failed else { return Ok(()) };
             state.remove(claim.key.0, unique);
             return Err(errno);
         }
@@ -166,6 +171,7 @@ impl<R> Locks<R> {
             return Err(Errno::ENOLCK);
         }
         let stage = Stage::Trying {
+            asked: true,
             stale: false,
             failed: None,
         };
@@ -347,6 +353,7 @@ impl<R> State<R> {
             }
             Stage::Trying { stale: true, .. } => {
                 waiter.stage = Stage::Trying {
+                    asked: false,
                     stale: false,
                     failed: None,
                 };
@@ -367,6 +374,7 @@ impl<R> State<R> {
                 continue;
             }
             let trying = Stage::Trying {
+                asked: false,
                 stale: false,
                 failed: None,
             };

@@ -413,6 +413,23 @@ fn by_file_system() -> Locks<u64> {
 }
 
 #[test]
+fn a_request_with_the_number_of_another_that_waits_is_refused() {
+    let locks = by_file_system();
+    let wanted = claim(1, Kind::Write, 0, 9);
+    locks.begins(&wanted, 1).unwrap();
+    assert_eq!(
+        locks.begins(&wanted, 1),
+        Err(Errno::EINVAL),
+        "the first is being asked about"
+    );
+    assert_eq!(locks.wait(&wanted, 1, 1).outcome, None);
+    assert_eq!(locks.begins(&wanted, 1), Err(Errno::EINVAL), "the first waits");
+    assert_eq!(locks.changed(KEY).ready, 1);
+    assert_eq!(ready(&locks), [(1, Fate::Try)]);
+    assert_eq!(locks.begins(&wanted, 1), Ok(()));
+}
+
+#[test]
 fn who_waits_for_a_file_system_tries_again_when_locks_change() {
     let locks = by_file_system();
     let wanted = claim(1, Kind::Write, 0, 9);
