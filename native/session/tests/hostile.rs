@@ -12,11 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ferrofuse_protocol::abi::{
-    bytes_of, CreateIn, EntryOut, ForgetIn, GetattrIn, InHeader, LinkIn, MkdirIn, MknodIn, NotifyRetrieveIn, OpenIn,
-    OpenOut,
+    bytes_of, lk, CopyFileRangeIn, CreateIn, EntryOut, FileLock, ForgetIn, GetattrIn, InHeader, InterruptIn, IoctlIn,
+    LinkIn, LkIn, LseekIn, MkdirIn, MknodIn, NotifyRetrieveIn, OpenIn, OpenOut, PollIn,
 };
 use ferrofuse_protocol::{Dialect, Opcode};
-use ferrofuse_session::{Config, Level};
+use ferrofuse_session::{Config, Key, Level, LockKeeper, Told};
 
 use support::flat::Flat;
 use support::kernel::{name, plus_records, zeroed, Kernel, Reply, ROOT};
@@ -145,9 +145,11 @@ fn a_destroy_amid_other_requests_ends_the_session_and_answers_what_had_arrived_b
 const FILES: [&str; 6] = ["a", "b", "shared", "free", "greedy", "bare"];
 const SENDERS: u64 = 3;
 const MESSAGES: usize = 400;
+/// Bytes of the page cache that are asked for.
+const RETRIEVED: u32 = 3000;
 
 /// Operations that mean something to the file system of the tests; DESTROY has a test of its own.
-const OPCODES: [Opcode; 32] = [
+const OPCODES: [Opcode; 43] = [
     Opcode::Lookup,
     Opcode::Forget,
     Opcode::BatchForget,
@@ -180,6 +182,17 @@ const OPCODES: [Opcode; 32] = [
     Opcode::Releasedir,
     Opcode::Access,
     Opcode::NotifyReply,
+    Opcode::Getlk,
+    Opcode::Setlk,
+    Opcode::Setlkw,
+    Opcode::Interrupt,
+    Opcode::Poll,
+    Opcode::Lseek,
+    Opcode::CopyFileRange,
+    Opcode::CopyFileRange64,
+    Opcode::Ioctl,
+    Opcode::Tmpfile,
+    Opcode::Statx,
 ];
 
 /// xorshift64*, so that a failure can be repeated.
@@ -223,6 +236,16 @@ impl Conversation {
         part(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Requests for locks that have no answer yet.
+    fn waiting(&self) -> Vec<u64> {
+        let waits = |opcode: u32, due: i32| opcode == Opcode::Setlkw.raw() && due > 0;
+        let due = |said: &mut Said| {
+            let waiting = said.due.iter().filter(|(_, &(opcode, due))| waits(opcode, due));
+            waiting.map(|(&unique, _)| unique).collect()
+        };
+        self.said(due)
+    }
+
     fn outstanding(&self) -> usize {
         self.said(|said| said.due.values().filter(|(_, due)| *due > 0).count())
     }
@@ -255,7 +278,7 @@ impl Conversation {
                 Some(Opcode::Lookup | Opcode::Mknod | Opcode::Mkdir | Opcode::Symlink | Opcode::Link) => {
                     said.nodes.push(reply.record::<EntryOut>().nodeid);
                 }
-                Some(Opcode::Create) => {
+                Some(Opcode::Create | Opcode::Tmpfile) => {
                     said.nodes.push(reply.record_at::<EntryOut>(0).nodeid);
                     said.files.push(reply.record_at::<OpenOut>(size_of::<EntryOut>()).fh);
                 }
@@ -340,6 +363,7 @@ impl Sender<'_> {
         let node = pick(&nodes, ROOT);
         let other = pick(&nodes, ROOT);
         let file = pick(&files, 1);
+        let other_file = pick(&files, 1);
         let directory = pick(&directories, 1);
         let size = self.random.below(5000) as u32;
         let mut fixed = vec![0_u8; opcode.fixed_size(&Dialect::default())];
@@ -349,6 +373,64 @@ impl Sender<'_> {
             Opcode::Lookup | Opcode::Unlink | Opcode::Rmdir | Opcode::Mknod | Opcode::Mkdir | Opcode::Create => {
                 nodeid = ROOT;
                 payload = self.name();
+            }
+            Opcode::Tmpfile => {
+                nodeid = ROOT;
+                payload = name("made");
+            }
+            Opcode::Getlk | Opcode::Setlk | Opcode::Setlkw => fixed = bytes_of(&self.lock(file)).to_vec(),
+            Opcode::Interrupt => {
+                let unique = self.last_unique - self.random.below(8) as u64;
+                fixed = bytes_of(&InterruptIn { unique }).to_vec();
+            }
+            Opcode::Poll => {
+                let poll = PollIn {
+                    fh: file,
+                    kh: size.into(),
+                    flags: size & 1,
+                    events: 5,
+                };
+                fixed = bytes_of(&poll).to_vec();
+            }
+            Opcode::Lseek => {
+                let lseek = LseekIn {
+                    fh: file,
+                    offset: u64::from(size),
+                    whence: self.random.one_of(&[libc::SEEK_DATA, libc::SEEK_HOLE]) as u32,
+                    ..zeroed()
+                };
+                fixed = bytes_of(&lseek).to_vec();
+            }
+            Opcode::CopyFileRange | Opcode::CopyFileRange64 => {
+                let copy = CopyFileRangeIn {
+                    fh_in: file,
+                    off_in: u64::from(size) / 20,
+                    nodeid_out: other,
+                    fh_out: if self.random.one_in(2) { file } else { other_file },
+                    off_out: u64::from(size),
+                    len: 100,
+                    flags: 0,
+                };
+                fixed = bytes_of(&copy).to_vec();
+            }
+            Opcode::Ioctl => {
+                let ioctl = IoctlIn {
+                    fh: file,
+                    cmd: size & 3,
+                    in_size: size,
+                    out_size: self.random.below(5000) as u32,
+                    ..zeroed()
+                };
+                fixed = bytes_of(&ioctl).to_vec();
+                payload = vec![b'i'; size as usize];
+            }
+            Opcode::NotifyReply => {
+                let data = NotifyRetrieveIn {
+                    size: size.min(RETRIEVED),
+                    ..zeroed()
+                };
+                fixed = bytes_of(&data).to_vec();
+                payload = vec![b'n'; data.size as usize];
             }
             Opcode::Symlink => payload = [self.name(), self.name()].concat(),
             Opcode::Rename => {
@@ -404,6 +486,28 @@ impl Sender<'_> {
         [bytes_of(&header), &fixed, &payload].concat()
     }
 
+    /// A lock in a small range, so that many want the same; rarely in one that is none.
+    fn lock(&mut self, fh: u64) -> LkIn {
+        let start = self.random.below(20) as u64;
+        let end = if self.random.one_in(20) {
+            self.random.next()
+        } else {
+            start + self.random.below(5) as u64
+        };
+        LkIn {
+            fh,
+            owner: self.random.below(4) as u64,
+            lk: FileLock {
+                start,
+                end,
+                r#type: self.random.one_of(&[libc::F_RDLCK, libc::F_WRLCK, libc::F_UNLCK]) as u32,
+                pid: 1,
+            },
+            lk_flags: if self.random.one_in(3) { lk::FLOCK } else { 0 },
+            padding: 0,
+        }
+    }
+
     /// Every third message stays whole; `unique` is never touched, and DESTROY never made.
     fn spoil(&mut self, message: &mut Vec<u8>) {
         const UNIQUE: std::ops::Range<usize> = 8..16;
@@ -436,7 +540,7 @@ impl Sender<'_> {
     }
 }
 
-/// Hears replies until all that were due have come.
+/// Hears replies until all that were due have come. Who still waits for a lock when nobody sends any more gets a signal.
 fn listen(kernel: &mut Kernel, conversation: &Conversation, finished: impl Fn() -> bool) {
     let limit = Instant::now() + Duration::from_secs(40);
     loop {
@@ -446,6 +550,9 @@ fn listen(kernel: &mut Kernel, conversation: &Conversation, finished: impl Fn() 
         }
         if over && conversation.outstanding() == 0 {
             return;
+        }
+        for unique in conversation.waiting().into_iter().filter(|_| over) {
+            kernel.send(Opcode::Interrupt, 0, &[bytes_of(&InterruptIn { unique })]);
         }
         assert!(
             Instant::now() < limit,
@@ -474,10 +581,33 @@ fn give_back(kernel: &mut Kernel, conversation: &Conversation) {
     }
 }
 
+/// Asks for the data of a file under every number that a message of the senders will have, so that each NOTIFY_REPLY
+/// is waited for.
+fn retrieve(running: &mut Running, conversation: &Conversation) {
+    let a = running.lookup("a");
+    let key = running.flat.get(|book| *book.lookups.keys().next().expect("looked up"));
+    conversation.said(|said| said.nodes.push(a));
+    for ticket in (1..=SENDERS).flat_map(|number| (1..=MESSAGES as u64).map(move |at| (number << 48) + at)) {
+        let told = running.session.retrieve(ticket, Key(key), 0, RETRIEVED);
+        assert_eq!(told.unwrap(), Told::Done);
+        running.kernel.receive_notification();
+    }
+}
+
 fn fuzz(seed: u64) {
     let flat = Flat::with_files(&FILES);
-    let mut running = Running::start(&flat, 4, Config::default());
+    let keepers = [LockKeeper::Engine, LockKeeper::FileSystem, LockKeeper::Kernel];
+    flat.change(|book| {
+        book.lock_keeper = keepers[(seed % 3) as usize];
+        book.disordered = true;
+    });
+    let config = Config {
+        max_locks: 40,
+        ..Config::default()
+    };
+    let mut running = Running::start(&flat, 4, config);
     let conversation = Conversation(Mutex::default());
+    retrieve(&mut running, &conversation);
     let mut kernel = running.kernel.replace();
     thread::scope(|scope| {
         let senders: Vec<_> = (1..=SENDERS)
@@ -504,6 +634,9 @@ fn fuzz(seed: u64) {
         is_served(&mut kernel);
     }
     let lines = running.log.lock().unwrap().clone();
+    let tickets = flat.get(|book| book.retrieved.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>());
+    let once: HashSet<u64> = tickets.iter().copied().collect();
+    assert!(!once.is_empty() && once.len() == tickets.len(), "{tickets:?}");
     let bugs = |line: &str| line.starts_with("panic") && !line.contains("as asked for");
     assert!(!lines.iter().any(|(_, line)| bugs(line)), "{lines:?}");
     running.kernel = kernel;
