@@ -8,9 +8,6 @@ import java.io.IOException;
 
 /** One lease's way into a file system that names its files by number. */
 final class NodeUpcalls extends Upcalls {
-  /** What the kernel takes as the target of a symbolic link: {@code PATH_MAX} without its NUL. */
-  private static final int LONGEST_TARGET = 4095;
-
   private final InodeFileSystem fs;
 
   NodeUpcalls(Door door, InodeFileSystem fs, int bulkSize) {

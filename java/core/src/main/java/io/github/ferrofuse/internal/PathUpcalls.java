@@ -16,9 +16,6 @@ import java.io.IOException;
  * lookups are native code's business.
  */
 final class PathUpcalls extends Upcalls {
-  /** What the kernel takes as the target of a symbolic link: {@code PATH_MAX} without its NUL. */
-  private static final int LONGEST_TARGET = 4095;
-
   private final FuseFileSystem fs;
   private final PathStrings strings;
 

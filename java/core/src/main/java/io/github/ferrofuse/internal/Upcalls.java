@@ -24,6 +24,9 @@ import java.nio.ByteOrder;
 abstract class Upcalls {
   private static final int PAGE_ALIGNMENT = 4096;
 
+  /** What the kernel takes as the target of a symbolic link: {@code PATH_MAX} without its NUL. */
+  static final int LONGEST_TARGET = 4095;
+
   /** All that poll(2) has, {@code POLLRDHUP} the last. */
   private static final int POLL_BITS = 0x3fff;
 
