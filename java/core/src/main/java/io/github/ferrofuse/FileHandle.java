@@ -162,12 +162,12 @@ public interface FileHandle {
    * Sets or clears a lock if nobody else's is in the way, for a file system that keeps locks itself
    * ({@link LockKeeper#FILE_SYSTEM}). Never waits: if the caller is to wait, the engine keeps the
    * request and asks again whenever a lock of this file was cleared or weakened by this method or
-   * by the end of a handle, and when {@link FuseMount#locksChanged} is called. It is therefore for
+   * by the end of a handle, and when {@link Notifier#locksChanged} is called. It is therefore for
    * the file system to find out that processes wait for each other, if it wants to.
    *
    * <p>Over the range the owner then has what was asked for, whatever it had there before; if it is
    * refused, what it had. (Whoever lets a conversion of a flock(2) lock lose the old one, which is
-   * allowed, calls {@link FuseMount#locksChanged}.) Also called to clear: at each {@link #flush},
+   * allowed, calls {@link Notifier#locksChanged}.) Also called to clear: at each {@link #flush},
    * after it, what the closing process has in the file by fcntl(2), through whichever handle, also
    * where there is nothing; and before {@link #release} the handle's flock(2) lock. Nobody hears of
    * an error then. A release ends all that was set through the handle, which is how locks of {@code

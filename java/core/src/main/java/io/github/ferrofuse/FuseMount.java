@@ -181,16 +181,6 @@ public final class FuseMount implements AutoCloseable {
   }
 
   /**
-   * Tells that a file system that keeps locks itself ({@link LockKeeper#FILE_SYSTEM}) has dropped
-   * or weakened some by other means than {@link FileHandle#setLock}: everybody who waits for a lock
-   * tries again. Callable from any thread, also from handlers; does nothing to a mount that has
-   * ended, or whose locks others keep.
-   */
-  public void locksChanged() {
-    Native.locksChanged(mount);
-  }
-
-  /**
    * Whether requests can still come. A detached mount is alive until its last user is gone.
    *
    * @return false once the file system was destroyed

@@ -59,6 +59,14 @@ public interface Notifier {
   /** {@return whether the kernel knows {@link #prune}: Linux 6.18 or later} */
   boolean canPrune();
 
+  /**
+   * Tells that a file system that keeps locks itself ({@link LockKeeper#FILE_SYSTEM}) has dropped
+   * or weakened some by other means than {@link FileHandle#setLock}: everybody who waits for a lock
+   * tries again. This is the engine's business, not the kernel's, so it waits for nobody: handlers
+   * may call it, with any lock held. Does nothing where others keep the locks, or after the end.
+   */
+  void locksChanged();
+
   // ---- files by number ----
 
   /**

@@ -13,6 +13,7 @@ import io.github.ferrofuse.LockRequest;
 import io.github.ferrofuse.LockSink;
 import io.github.ferrofuse.LockType;
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.Notifier;
 import io.github.ferrofuse.Request;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -39,6 +40,7 @@ class FileSystemLocksTest {
 
     final List<String> told = new CopyOnWriteArrayList<>();
     private long owner = NOBODY;
+    private Notifier notifier;
 
     OneLock() {
       file("file", (flags, out) -> new Handle());
@@ -47,6 +49,7 @@ class FileSystemLocksTest {
     @Override
     public void init(Connection connection) {
       connection.locks(LockKeeper.FILE_SYSTEM);
+      notifier = connection.notifier();
     }
 
     synchronized void lockedElsewhere(boolean locked) {
@@ -122,11 +125,11 @@ class FileSystemLocksTest {
       victim.say("raw(libc.lockf, F_LOCK, 0)");
       one.awaitSleepIn(WAITING);
       victim.awaitSleepIn(WAITING);
-      mount.locksChanged();
+      fs.notifier.locksChanged();
       victim.signal("INT");
       assertEquals("EINTR", victim.hear());
       fs.lockedElsewhere(false);
-      mount.locksChanged();
+      fs.notifier.locksChanged();
       assertEquals("ok", one.hear());
     }
   }

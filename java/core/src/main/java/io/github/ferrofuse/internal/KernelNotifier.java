@@ -88,6 +88,11 @@ public final class KernelNotifier implements Notifier {
     retrievals.keySet().forEach(ticket -> fail(ticket, over()));
   }
 
+  @Override
+  public void locksChanged() {
+    Native.locksChanged(mount); // 0 and a mount that has ended are nobody's
+  }
+
   // ---- telling ----
 
   /** One notification; answers as {@link NotifyNative} does. */
