@@ -15,6 +15,21 @@ import java.util.Set;
  */
 public interface FileSystemBase {
 
+  /** {@code flags} of {@code rename}: fail with EEXIST if the new name exists. */
+  int RENAME_NOREPLACE = 1;
+
+  /** {@code flags} of {@code rename}: exchange the two, both of which must exist. */
+  int RENAME_EXCHANGE = 2;
+
+  /** {@code flags} of {@code rename}: leave a whiteout (character device 0:0) behind. */
+  int RENAME_WHITEOUT = 4;
+
+  /** {@code flags} of {@code setxattr}: fail with EEXIST if the attribute exists. */
+  int XATTR_CREATE = 1;
+
+  /** {@code flags} of {@code setxattr}: fail with ENODATA if it does not. */
+  int XATTR_REPLACE = 2;
+
   /**
    * The operations that this file system has. The others are answered by the engine and never reach
    * Java. Asked once, when the file system is mounted.

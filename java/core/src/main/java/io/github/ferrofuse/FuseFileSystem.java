@@ -149,8 +149,7 @@ public interface FuseFileSystem extends FileSystemBase {
    * @param request who asks
    * @param path what is renamed
    * @param newPath its new name
-   * @param flags 0 or a combination of {@link InodeFileSystem#RENAME_NOREPLACE}, {@link
-   *     InodeFileSystem#RENAME_EXCHANGE}, {@link InodeFileSystem#RENAME_WHITEOUT}
+   * @param flags 0 or a combination of the {@code RENAME_} constants
    * @throws IOException ENOENT, EXDEV, ENOTEMPTY; EINVAL for flags that are not supported ...
    */
   default void rename(Request request, String path, String newPath, int flags) throws IOException {
@@ -320,7 +319,7 @@ public interface FuseFileSystem extends FileSystemBase {
    * @param path the file
    * @param name the attribute, with its prefix ("user.")
    * @param value its bytes, from position to limit; dies when the method returns
-   * @param flags 0, {@link InodeFileSystem#XATTR_CREATE} or {@link InodeFileSystem#XATTR_REPLACE}
+   * @param flags 0, {@link #XATTR_CREATE} or {@link #XATTR_REPLACE}
    * @throws IOException EEXIST, ENODATA, EOPNOTSUPP, ENOSPC ...
    */
   default void setxattr(Request request, String path, String name, ByteBuffer value, int flags)

@@ -186,15 +186,6 @@ public interface InodeFileSystem extends FileSystemBase {
     throw Errno.EOPNOTSUPP.exception();
   }
 
-  /** {@code flags} of {@link #rename}: fail with EEXIST if the new name exists. */
-  int RENAME_NOREPLACE = 1;
-
-  /** {@code flags} of {@link #rename}: exchange the two, both of which must exist. */
-  int RENAME_EXCHANGE = 2;
-
-  /** {@code flags} of {@link #rename}: leave a whiteout (character device 0:0) behind. */
-  int RENAME_WHITEOUT = 4;
-
   /**
    * Renames, replacing the new name if that is allowed: renameat2(2).
    *
@@ -372,12 +363,6 @@ public interface InodeFileSystem extends FileSystemBase {
   default long bmap(Request request, long node, int blockSize, long block) throws IOException {
     throw Errno.EOPNOTSUPP.exception();
   }
-
-  /** {@code flags} of {@link #setxattr}: fail with EEXIST if the attribute exists. */
-  int XATTR_CREATE = 1;
-
-  /** {@code flags} of {@link #setxattr}: fail with ENODATA if it does not. */
-  int XATTR_REPLACE = 2;
 
   /**
    * Sets an extended attribute.

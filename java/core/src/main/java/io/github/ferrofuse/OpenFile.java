@@ -67,7 +67,7 @@ public interface OpenFile extends FileHandle {
    * @param request who asks
    * @param name the attribute
    * @param value its bytes
-   * @param flags 0, {@link InodeFileSystem#XATTR_CREATE} or {@link InodeFileSystem#XATTR_REPLACE}
+   * @param flags 0, {@link FileSystemBase#XATTR_CREATE} or {@link FileSystemBase#XATTR_REPLACE}
    * @throws IOException EEXIST, ENODATA, EOPNOTSUPP, ENOSPC ...
    */
   default void setxattr(Request request, String name, ByteBuffer value, int flags)
