@@ -17,9 +17,12 @@ public interface Connection {
   long offered();
 
   /**
-   * Declares that the file system clears setuid, setgid and capabilities itself where {@link
-   * Request#killsPrivileges} says so, and on every chown ({@code FUSE_HANDLE_KILLPRIV_V2}). It
-   * spares the kernel two requests per write.
+   * Declares that the file system clears setuid, setgid and capabilities itself ({@code
+   * FUSE_HANDLE_KILLPRIV_V2}): setuid and setgid where {@link Request#killsPrivileges} says so, on
+   * every chown, and in {@link FileHandle#fallocate} and {@link FileHandle#copyFileRange}, of which
+   * the kernel says nothing, unless root asks; capabilities (the extended attribute {@code
+   * security.capability}) whenever the content or the owner changes. It spares the kernel two
+   * requests per write.
    */
   void clearsPrivileges();
 
@@ -72,7 +75,10 @@ public interface Connection {
    * Declares who keeps the locks of fcntl(2) and flock(2). Without a call the kernel does. Whoever
    * it is, a call that waits for a lock keeps no thread of the mount busy, and a signal ends it.
    *
-   * @param keeper who does; a kernel that does not offer to leave it to others keeps them itself
+   * <p>The kernel keeps them nevertheless if it does not offer to leave it to others, and where
+   * files are never opened ({@link InodeFileSystem#fileHandle}): nothing would end a lock there.
+   *
+   * @param keeper who does; the last call counts
    */
   void locks(LockKeeper keeper);
 

@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * One open of a directory. Its calls never overlap.
+ * One open of a directory. Its calls never overlap, except where it serves a directory that is
+ * never opened: see {@link InodeFileSystem#dirHandle}.
  *
  * <p>Entries are read in an order of the file system's choice, each with a cookie that says where
  * reading goes on <em>after</em> it. An entry that exists during the whole listing must come

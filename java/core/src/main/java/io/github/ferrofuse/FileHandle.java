@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * One open of a file. {@link InodeFileSystem#open} and {@link InodeFileSystem#create} make it;
- * {@link #release} ends it.
+ * One open of a file. {@code open}, {@code create} and {@code tmpfile} make it; {@link #release}
+ * ends it. Or what serves a file that is never opened: see {@link InodeFileSystem#fileHandle}.
  *
  * <p>Calls on one handle overlap only as {@link #concurrency()} allows; the engine sees to it,
  * without letting a worker wait. Calls on different handles always overlap. Arguments are borrowed:
@@ -85,7 +85,8 @@ public interface FileHandle {
   default void fsync(Request request, boolean dataOnly) throws IOException {}
 
   /**
-   * Allocates, punches or zeroes a range: fallocate(2).
+   * Allocates, punches or zeroes a range: fallocate(2). After {@link Connection#clearsPrivileges}
+   * it also clears setuid and setgid, unless root asks.
    *
    * @param request who asks
    * @param mode 0 or a combination of the {@code FALLOC_FL_} flags of &lt;linux/falloc.h&gt;
@@ -105,7 +106,8 @@ public interface FileHandle {
 
   /**
    * Tells data from holes: lseek(2) with SEEK_DATA or SEEK_HOLE; all other seeking is the kernel's.
-   * The default lets the file be all data, with a hole at its end.
+   * The default lets the file be all data, with a hole at its end. Never called under {@code
+   * writeback_cache}, where every file is all data.
    *
    * @param request who asks
    * @param offset in bytes from the start of the file, 0 or more
@@ -121,7 +123,8 @@ public interface FileHandle {
   /**
    * Copies into this file from another one, or from another place of the same: copy_file_range(2),
    * which cp(1) uses. May copy less than asked. The default, EOPNOTSUPP, has the kernel read and
-   * write instead, and so has EXDEV.
+   * write instead, and so has EXDEV. After {@link Connection#clearsPrivileges} it also clears
+   * setuid and setgid of this file, unless root asks.
    *
    * @param request who asks
    * @param source an open file of this file system; its other methods may run at the same time,
@@ -149,7 +152,8 @@ public interface FileHandle {
    * @param command the request code
    * @param argument the third argument as a number; if it was a pointer, it means nothing here
    * @param in what the caller passed; in the machine's byte order, dies when the method returns
-   * @param out takes what the caller gets; as {@code in}
+   * @param out takes what the caller gets, from its beginning up to the position that it is left
+   *     with; as {@code in}
    * @return what ioctl(2) returns, 0 or more
    * @throws IOException ENOTTY for an unknown command, EINVAL, EPERM ...
    */

@@ -212,7 +212,8 @@ public interface FuseFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param directory the directory that it is to be near, with its group if that is inherited
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param flags those of open(2)
    * @param out how the kernel should treat the handle
    * @return the handle, never null
@@ -368,8 +369,9 @@ public interface FuseFileSystem extends FileSystemBase {
   }
 
   /**
-   * Whether the caller may do something: access(2), and chdir. Not asked under {@code
-   * default_permissions}.
+   * Whether the caller may do something: access(2), and chdir. Not asked where the kernel checks
+   * permissions: under {@code default_permissions}, and where {@linkplain Connection#keepsAcls ACLs
+   * are kept}.
    *
    * @param request who asks
    * @param path the file

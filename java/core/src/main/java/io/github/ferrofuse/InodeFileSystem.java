@@ -263,7 +263,8 @@ public interface InodeFileSystem extends FileSystemBase {
    *
    * @param request who asks
    * @param parent the directory that it is to be near, with its group if that is inherited
-   * @param mode type and permissions; the caller's umask is already applied
+   * @param mode type and permissions; the caller's {@link Request#umask} is already applied, unless
+   *     ACLs are kept
    * @param flags those of open(2)
    * @param entry takes the node and its attributes, with a link count of 0
    * @param out how the kernel should treat the handle
@@ -300,7 +301,9 @@ public interface InodeFileSystem extends FileSystemBase {
    * next. This method is asked for each request that works on an open file, so it should find what
    * it returns without making an object. Calls on the handle are never ordered, whatever {@link
    * FileHandle#concurrency} says, and none is the last: {@link FileHandle#release} is not called,
-   * {@link FileHandle#flush} only if {@link #operations()} has {@link Operation#FLUSH}. {@link
+   * {@link FileHandle#flush} only if {@link #operations()} has {@link Operation#FLUSH}, and never
+   * {@link FileHandle#copyFileRange}, {@link FileHandle#ioctl}, {@link FileHandle#poll} and those
+   * of locks, for which the kernel does what it does for files that have none of their own. {@link
    * #getattr} and {@link #setattr} get null as their handle. Nobody is asked who may open a file
    * but the kernel, under {@code default_permissions}; {@code allow_root} is refused.
    *
@@ -419,8 +422,9 @@ public interface InodeFileSystem extends FileSystemBase {
   }
 
   /**
-   * Whether the caller may do something: access(2), and chdir. Not asked under {@code
-   * default_permissions}.
+   * Whether the caller may do something: access(2), and chdir. Not asked where the kernel checks
+   * permissions: under {@code default_permissions}, and where {@linkplain Connection#keepsAcls ACLs
+   * are kept}.
    *
    * @param request who asks
    * @param node the node

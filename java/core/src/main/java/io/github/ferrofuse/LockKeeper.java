@@ -3,7 +3,8 @@ package io.github.ferrofuse;
 /**
  * Who keeps the locks of fcntl(2) and flock(2) on the files of a mount: {@link Connection#locks}.
  *
- * <p>Locks on directories, which only flock(2) can make, and leases are always the kernel's.
+ * <p>Locks on directories, which only flock(2) can make, leases, and all locks on files that are
+ * never opened ({@link InodeFileSystem#fileHandle}) are always the kernel's.
  */
 public enum LockKeeper {
   /**

@@ -31,7 +31,8 @@ public interface OpenReply {
 
   /**
    * Sends no {@link FileHandle#flush} on close. The binding sets it by itself for handle classes
-   * without one. Without effect under {@code writeback_cache}.
+   * without one. Without effect under {@code writeback_cache}, and where the kernel doesn't keep
+   * locks ({@link LockKeeper}): a close may have to end some.
    *
    * @return this
    */

@@ -15,7 +15,7 @@ import java.util.Set;
  *
  * <p>Operations on files that are never opened ({@link InodeFileSystem#fileHandle}) come without
  * {@link #OPEN}, {@link #CREATE} and {@link #TMPFILE}, those on such directories without {@link
- * #OPENDIR}.
+ * #OPENDIR}: read, write, fsync, fallocate and lseek, and flush if it is declared.
  */
 public enum Operation {
   /** {@link InodeFileSystem#lookup}. */

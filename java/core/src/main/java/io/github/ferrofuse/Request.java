@@ -23,16 +23,16 @@ public interface Request {
   int pid();
 
   /**
-   * {@return the caller's umask, in requests that make something; it is already applied to their
-   * mode, unless the file system {@linkplain Connection#keepsAcls keeps ACLs}: then it is applied
-   * by the file system, where a directory has no default ACL}
+   * {@return the caller's umask in MKNOD, MKDIR, CREATE and TMPFILE, else 0; it is already applied
+   * to their mode, unless the file system {@linkplain Connection#keepsAcls keeps ACLs}: then it is
+   * applied by the file system, where a directory has no default ACL}
    */
   int umask();
 
   /**
-   * Whether the operation (write, truncate, truncating open) must clear setuid, and setgid of a
-   * group-executable file. Only ever true after {@link Connection#clearsPrivileges}; otherwise the
-   * kernel does it.
+   * Whether the operation (write, truncation, truncating open) must clear setuid, and setgid of a
+   * group-executable file. Only ever true after {@link Connection#clearsPrivileges}, which says
+   * when else they must be cleared; otherwise the kernel does it.
    *
    * <p>Of a {@code setxattr} that sets an access ACL it says that setgid, and only that, must be
    * cleared, of any kind of file: the caller is neither in the file's group nor privileged. Only
