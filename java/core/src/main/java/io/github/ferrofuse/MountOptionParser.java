@@ -90,7 +90,7 @@ final class MountOptionParser {
     valued(
         "max_idle_threads",
         "N",
-        "idle threads that stay (as many as threads, at most 16)",
+        "idle threads that stay (all that there are before they block)",
         (b, v) -> b.maxIdleThreads(number("max_idle_threads", v)));
     flag("clone_fd", "a /dev/fuse descriptor per thread (default)", (b, v) -> b.cloneFd(true));
     flag("noclone_fd", "one descriptor for all threads", (b, v) -> b.cloneFd(false));
