@@ -239,7 +239,9 @@ public interface FuseFileSystem extends FileSystemBase {
 
   /**
    * Opens a directory for reading. The default serves what {@link #readdir} lists; override it for
-   * a directory that is too large to be listed at once, or that needs {@link DirHandle#fsync}.
+   * a directory that is too large to be listed at once, or that needs {@link DirHandle#fsync}. A
+   * decorator with a {@code readdir} of its own must not pass this on: its delegate's default would
+   * list the delegate.
    *
    * @param request who asks
    * @param path the directory
