@@ -137,6 +137,8 @@ public final class FuseMount implements AutoCloseable {
       return;
     }
     try {
+      // No answer will come: the file system may wait for its own threads that wait for one.
+      door.notifier().end();
       Native.finish(mount);
       if (measuring != null) {
         measuring.end();

@@ -55,6 +55,7 @@ class NotifierUseTest {
   @RegisterExtension final Mounts mounts = new Mounts();
 
   private final CountDownLatch released = new CountDownLatch(1);
+  private volatile Runnable atEnd = () -> {};
   private PythonClient client;
   private FuseMount mount;
 
@@ -149,6 +150,11 @@ class NotifierUseTest {
   /** Stays inside each read until it is released. */
   private BackedFileSystem slow(CountDownLatch inside, Runnable meanwhile) {
     return new BackedFileSystem() {
+      @Override
+      public void destroy() {
+        atEnd.run();
+      }
+
       @Override
       public FileHandle open(Request request, long node, int flags, OpenReply out) {
         return new Open(node) {
@@ -340,6 +346,27 @@ class NotifierUseTest {
     ExecutionException failure =
         assertThrows(ExecutionException.class, () -> waiting.get(20, TimeUnit.SECONDS));
     assertTrue(failure.getCause().getMessage().contains("has ended"), "" + failure.getCause());
+  }
+
+  @Test
+  @Tag("root")
+  void aFileSystemThatIsDestroyedMayWaitForItsRetrievals() throws Exception {
+    CountDownLatch inside = new CountDownLatch(1);
+    BackedFileSystem fs = slow(inside, () -> {});
+    mount = mounts.mount(fs, MountOptions.builder().threads(1).build());
+    client = new PythonClient(mount.mountPoint());
+    client.say("read('file')");
+    inside.await();
+    CompletableFuture<ByteBuffer> waiting = mount.notifier().retrieve(FILE, 0, 10);
+    CompletableFuture<Boolean> failed = new CompletableFuture<>();
+    atEnd =
+        () -> {
+          waiting.completeOnTimeout(ByteBuffer.allocate(0), 5, TimeUnit.SECONDS);
+          failed.complete(waiting.handle((data, failure) -> failure != null).join());
+        };
+    Shell.run("umount", "-f", mount.mountPoint().toString());
+    released.countDown();
+    assertTrue(failed.get(20, TimeUnit.SECONDS), "no answer for 5 s");
   }
 
   @Test
