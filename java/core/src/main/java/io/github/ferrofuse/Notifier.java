@@ -19,10 +19,11 @@ import java.util.concurrent.CompletableFuture;
  * whom a handler serves, and for data that handlers still have to write or read. So on a thread
  * that is serving a request of this mount nothing is waited for: what it asks for is {@link
  * Outcome#QUEUED}, and carried out by a thread of its own, in order, soon after. Nothing in the
- * queue is merged; it takes 16,384 notifications, where data to {@link #store} counts as one more
- * per 4 KiB, and refuses more with EAGAIN; what fails there is logged. On any other thread the call
- * returns when the kernel is done; a handler must not wait for such a thread, nor for a queued
- * notification, and nobody should call it with a lock held that handlers take.
+ * queue is merged; it takes 16,384 notifications, where data to {@link #store} and lists to {@link
+ * #prune} count as one more per 4 KiB, and refuses more with EAGAIN; what fails there is logged. On
+ * any other thread the call returns when the kernel is done; a handler must not wait for such a
+ * thread, nor for a queued notification, and nobody should call it with a lock held that handlers
+ * take.
  *
  * <p><b>Life.</b> Usable from {@link FileSystemBase#init} on, where the kernel has nothing cached
  * yet. After the mount has ended every call answers {@link Outcome#ENDED}. A call that waits for a

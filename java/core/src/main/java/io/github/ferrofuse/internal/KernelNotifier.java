@@ -22,7 +22,7 @@ import java.util.function.BooleanSupplier;
  * the first of them and ends when it has had nothing to do for a while.
  */
 public final class KernelNotifier implements Notifier {
-  /** What waits to be told; data that is stored counts as one more per page. */
+  /** What waits to be told; data to store and nodes to prune count as one more per page. */
   private static final int ROOM = 16_384;
 
   private static final int PAGE = 4096;
@@ -333,10 +333,14 @@ public final class KernelNotifier implements Notifier {
   public Outcome prune(String... paths) throws IOException {
     checkKnown(canPrune(), "prune", "6.18");
     byte[][] all = new byte[paths.length][];
+    long bytes = 0;
     for (int i = 0; i < paths.length; i++) {
       all[i] = path(paths[i]);
+      bytes += all[i].length + Long.BYTES;
     }
+    int weight = (int) Math.min(1 + bytes / PAGE, Integer.MAX_VALUE);
     return tell(
+        weight,
         mount -> {
           long[] nodes = new long[all.length];
           for (int i = 0; i < all.length; i++) {

@@ -6,10 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Notifier.Outcome;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -108,6 +111,16 @@ class KernelNotifierTest {
     assertTrue(cause instanceof IOException && cause.getMessage().contains("ended"), "" + cause);
     assertEquals(0, byNode.retrieving());
     new PollWaiters(byNode, 5).wake();
+  }
+
+  @Test
+  void whatIsQueuedForPruningTakesRoomByItsSize() {
+    byPath.offered(45, 0);
+    byPath.attach(1, () -> true);
+    String[] paths = new String[17];
+    Arrays.fill(paths, "/" + "n".repeat(4 << 20));
+    FuseException full = assertThrows(FuseException.class, () -> byPath.prune(paths));
+    assertEquals(Errno.EAGAIN, full.errno());
   }
 
   @Test
