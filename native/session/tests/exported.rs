@@ -4,7 +4,7 @@ mod support;
 
 use ferrofuse_protocol::abi::{bytes_of, init, EntryOut, ForgetIn, GetattrIn};
 use ferrofuse_protocol::Opcode;
-use ferrofuse_session::{Config, Wish};
+use ferrofuse_session::{Config, Key, Stale, Told, Wish};
 
 use support::flat::{Flat, ROOT_KEY};
 use support::kernel::{name, ROOT};
@@ -68,6 +68,18 @@ fn a_forgotten_node_is_found_again_by_its_nodeid() {
     forget(&mut running, ROOT, 1);
     assert_eq!(look_up(&mut running, ROOT, ".").unwrap().nodeid, ROOT);
     assert!(!running.flat.lookups().contains_key(&key), "given back");
+    running.stop();
+}
+
+#[test]
+fn what_the_kernel_is_told_of_a_node_names_it_by_its_key() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(true, Config::default());
+    let nodeid = running.lookup("b");
+    let told = running.session.inval_inode(Key(nodeid), Stale::Attributes);
+    assert_eq!(told.unwrap(), Told::Done);
+    let (_, body) = running.kernel.receive_notification();
+    assert_eq!(body[..8], nodeid.to_ne_bytes());
     running.stop();
 }
 
