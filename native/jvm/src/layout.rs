@@ -37,6 +37,9 @@ pub(crate) const WISH_RESOLVES_DOTS: i32 = 32;
 /// Bit of what `Door.init` answers: the file system truncates in `open`.
 pub(crate) const WISH_TRUNCATES_ON_OPEN: i32 = 64;
 
+/// Bit of what `Door.init` answers: files change by requests of this mount only.
+pub(crate) const WISH_CHANGES_DATA_ALONE: i32 = 128;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -158,6 +161,7 @@ layout! {
     WISH_LOCKS_BY_FILE_SYSTEM = WISH_LOCKS_BY_FILE_SYSTEM as usize,
     WISH_RESOLVES_DOTS = WISH_RESOLVES_DOTS as usize,
     WISH_TRUNCATES_ON_OPEN = WISH_TRUNCATES_ON_OPEN as usize,
+    WISH_CHANGES_DATA_ALONE = WISH_CHANGES_DATA_ALONE as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

@@ -233,7 +233,8 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     // and nothing else is wished, and where there is no OPEN that could.
     let by_open = wish.truncates_on_open || !config.handles(Opcode::Setattr);
     asked |= when(by_open && !unopened, init::ATOMIC_O_TRUNC);
-    asked |= when(config.auto_inval_data && !config.kernel_cache, init::AUTO_INVAL_DATA);
+    let others_change = config.auto_inval_data && !config.kernel_cache && !wish.changes_data_alone;
+    asked |= when(others_change, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
     asked |= when(wish.clears_privileges, init::HANDLE_KILLPRIV_V2);
@@ -405,9 +406,11 @@ mod tests {
         assert!(!has(plain, init::ATOMIC_O_TRUNC), "SETATTR truncates");
         let wish = Wish {
             truncates_on_open: true,
+            changes_data_alone: true,
             ..Wish::default()
         };
-        assert!(has(negotiated(ALL, &Config::default(), wish), init::ATOMIC_O_TRUNC));
+        let wished = negotiated(ALL, &Config::default(), wish);
+        assert!(has(wished, init::ATOMIC_O_TRUNC) && !has(wished, init::AUTO_INVAL_DATA));
         let fixed = Config {
             operations: !(1 << Opcode::Setattr.raw()),
             ..Config::default()

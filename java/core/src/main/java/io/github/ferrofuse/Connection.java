@@ -36,6 +36,16 @@ public interface Connection {
   void truncatesOnOpen();
 
   /**
+   * Declares that what files contain changes only by requests of this mount. The kernel then does
+   * not drop a file's pages when it sees another mtime or size ({@code FUSE_AUTO_INVAL_DATA} is not
+   * asked for). Otherwise it drops them after its own writes, too, and may fetch a page again while
+   * another write to it is on its way: it then shows what was there before, and where processes
+   * write records of one page under locks, some get lost. Without this, such files need {@code
+   * direct_io} or {@code writeback_cache}.
+   */
+  void changesDataAlone();
+
+  /**
    * Declares that {@code getattr} knows when files were made, and says so with {@link
    * AttrSink#btime}. Each statx(2) that asks for the time of birth then is a request of its own
    * ({@code STATX}); without this the kernel answers it from the attributes that it has, without

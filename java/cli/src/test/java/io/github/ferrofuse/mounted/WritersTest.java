@@ -92,6 +92,31 @@ while at < len(data):
 assert all(seen[writer] == each for writer in range(writers)), seen
 """;
 
+  /** Processes that count in records of one page, each under a lock of the record. */
+  private static final String COUNT =
+      """
+      import fcntl, os, sys
+      path, rounds, writers = sys.argv[1], 400, 8
+      open(path, 'wb').write(bytes(64))
+      children = []
+      for writer in range(writers):
+          pid = os.fork()
+          if pid == 0:
+              fd = os.open(path, os.O_RDWR)
+              for i in range(rounds):
+                  at = (writer + i) % 8 * 8
+                  fcntl.lockf(fd, fcntl.LOCK_EX, 8, at)
+                  count = int.from_bytes(os.pread(fd, 8, at), 'little')
+                  os.pwrite(fd, (count + 1).to_bytes(8, 'little'), at)
+                  fcntl.lockf(fd, fcntl.LOCK_UN, 8, at)
+              os._exit(0)
+          children.append(pid)
+      for pid in children:
+          assert os.waitpid(pid, 0)[1] == 0
+      data = open(path, 'rb').read()
+      print(sum(int.from_bytes(data[at:at + 8], 'little') for at in range(0, 64, 8)))
+      """;
+
   @RegisterExtension final Mounts mounts = new Mounts();
 
   private static MountOptions options(String mode) {
@@ -160,5 +185,18 @@ assert all(seen[writer] == each for writer in range(writers)), seen
       throws Exception {
     Path root = mount(byPath, Mounts.memory(), mode);
     Shell.python(APPEND, root.resolve("log"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "false, cached", "false, direct", "false, writeback",
+    "true, cached", "true, direct", "true, writeback"
+  })
+  void recordsOfOnePageThatProcessesChangeUnderLocksAreNotLost(boolean byPath, String mode)
+      throws Exception {
+    Path root = mount(byPath, Mounts.memory(), mode);
+    for (int i = 0; i < 3; i++) {
+      assertEquals("3200\n", Shell.python(COUNT, root.resolve("records")));
+    }
   }
 }

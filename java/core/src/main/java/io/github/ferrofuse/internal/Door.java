@@ -196,6 +196,11 @@ public final class Door {
     }
 
     @Override
+    public void changesDataAlone() {
+      wishes |= Layout.WISH_CHANGES_DATA_ALONE;
+    }
+
+    @Override
     public void birthTimes() {
       wishes |= Layout.WISH_BIRTH_TIMES;
     }

@@ -162,6 +162,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
       connection.resolvesDots();
     }
     connection.birthTimes();
+    connection.changesDataAlone();
     keepsAcls = wantsAcls && connection.keepsAcls();
     connection.locks(lockKeeper);
   }

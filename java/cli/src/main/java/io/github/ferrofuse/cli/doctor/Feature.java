@@ -18,8 +18,8 @@ enum Feature {
   HAS_IOCTL_DIR(11, Use.BY_FILE_SYSTEM, "ioctl(2) on directories"),
   AUTO_INVAL_DATA(
       12,
-      Use.ALWAYS,
-      "cached data goes when size or mtime change, unless with the option kernel_cache"),
+      Use.BY_FILE_SYSTEM,
+      "cached data goes when size or mtime change, unless nobody else changes files"),
   DO_READDIRPLUS(13, Use.BY_FILE_SYSTEM, "directories are listed with attributes"),
   READDIRPLUS_AUTO(14, Use.BY_FILE_SYSTEM, "only where somebody looks at the attributes"),
   ASYNC_DIO(15, Use.ALWAYS, "requests of one direct read or write overlap"),
