@@ -107,7 +107,7 @@ public interface AttrSink {
 
   /**
    * Time of birth, for statx(2). Used if the file system has declared {@link
-   * Connection#birthTimes}; a file whose time is not set has none.
+   * Connection#knowsBirthTimes}; a file whose time is not set has none.
    *
    * @param seconds since 1970, may be negative
    * @param nanos 0 to 999,999,999

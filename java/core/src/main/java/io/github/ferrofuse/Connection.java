@@ -51,7 +51,7 @@ public interface Connection {
    * ({@code STATX}); without this the kernel answers it from the attributes that it has, without
    * that time.
    */
-  void birthTimes();
+  void knowsBirthTimes();
 
   /**
    * Declares that the file system keeps POSIX ACLs, acl(5), for the kernel to check ({@code

@@ -201,7 +201,7 @@ public final class Door {
     }
 
     @Override
-    public void birthTimes() {
+    public void knowsBirthTimes() {
       wishes |= Layout.WISH_BIRTH_TIMES;
     }
 

@@ -161,7 +161,7 @@ public final class MemoryFileSystem implements InodeFileSystem {
     if (keepsHandles) {
       connection.resolvesDots();
     }
-    connection.birthTimes();
+    connection.knowsBirthTimes();
     connection.changesDataAlone();
     keepsAcls = wantsAcls && connection.keepsAcls();
     connection.locks(lockKeeper);
