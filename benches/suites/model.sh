@@ -8,13 +8,14 @@
 #   model.sh --seconds 600 --seed 7       a longer one, which can be repeated
 #
 # A sequence in which something differs is simplified and printed as a script for "model replay". MODEL_ONLY, a pattern
-# such as "path *", chooses among the configurations. Environment: see mounted.sh; FERROFUSE_WHAT is not heeded.
+# such as "path *", chooses among the configurations; MODEL_PROFILE (release) is cargo's. Environment: see mounted.sh; FERROFUSE_WHAT is not heeded.
 . "$(dirname "${BASH_SOURCE[0]}")/mounted.sh"
 own_name_spaces "$@"
 
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-(cd "$ROOT" && cargo build --quiet --release --locked -p ferrofuse-model) || fail "cargo build failed"
-MODEL=${CARGO_TARGET_DIR:-$ROOT/target}/release/ferrofuse-model
+PROFILE=${MODEL_PROFILE:-release}
+(cd "$ROOT" && cargo build --quiet --profile "$PROFILE" --locked -p ferrofuse-model) || fail "cargo build failed"
+MODEL=${CARGO_TARGET_DIR:-$ROOT/target}/${PROFILE/dev/debug}/ferrofuse-model
 TESTS=$ROOT/java/cli/build/classes/java/test
 [ -d "$TESTS" ] || fail "$TESTS is missing: gradle testClasses"
 

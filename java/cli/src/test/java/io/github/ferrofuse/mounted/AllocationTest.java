@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** No object is allocated per read, write, getattr and lookup, from the kernel to the handler. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 120, threadMode = SEPARATE_THREAD)
 class AllocationTest {
   private static final int OPERATIONS = 20_000;

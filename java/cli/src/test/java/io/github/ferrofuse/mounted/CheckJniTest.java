@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The native library keeps the rules of JNI, as the JVM's own checker sees them. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 150, threadMode = SEPARATE_THREAD)
 class CheckJniTest {
   private static final Path JVMS = Path.of("/usr/lib/jvm");

@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What close(2) and fsync(2) answer, and what comes before the last call of a handle. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class CloseTest {
   private static final int LATE_SECONDS = 20;

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Calls on one handle overlap as its policy says, and no worker waits for that. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class ConcurrencyTest {
   /** How long something that must not happen is waited for. */

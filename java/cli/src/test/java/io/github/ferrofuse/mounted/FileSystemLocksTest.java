@@ -27,6 +27,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A file system that keeps locks itself decides, and nobody waits for it in vain. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class FileSystemLocksTest {
   private static final String WAITING = "request_wait_answer";

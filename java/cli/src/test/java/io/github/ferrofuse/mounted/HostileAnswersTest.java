@@ -25,6 +25,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * File systems that answer nonsense without throwing: an errno for the caller, nothing for others.
  */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 100, threadMode = SEPARATE_THREAD)
 class HostileAnswersTest {
   private static final int FILE = FileType.REGULAR.bits() | 0644;

@@ -30,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** File systems that fail while they are mounted or unmounted: nothing stays behind. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class HostileMountTest {
   private static final Duration DEADLINE = Duration.ofSeconds(10);

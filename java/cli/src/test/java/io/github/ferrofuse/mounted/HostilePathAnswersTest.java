@@ -20,6 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Nonsense that only path-based file systems can answer; {@link HostileAnswersTest} has more. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 100, threadMode = SEPARATE_THREAD)
 class HostilePathAnswersTest {
   private static final int FILE = FileType.REGULAR.bits() | 0644;

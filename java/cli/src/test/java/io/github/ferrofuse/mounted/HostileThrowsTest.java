@@ -19,6 +19,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * Each method of a file system fails in every way that Java has, and nobody but its caller sees.
  */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 100, threadMode = SEPARATE_THREAD)
 class HostileThrowsTest {
   /** Methods that are called as a mount is made or ends: {@link HostileMountTest}. */

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Handlers that keep what is not theirs, turn on their own mount, or never come back. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class HostileUseTest {
   private static final Duration DEADLINE = Duration.ofSeconds(10);

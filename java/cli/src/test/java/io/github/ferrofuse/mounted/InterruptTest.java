@@ -29,6 +29,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Who gets a signal while waiting for a file system comes back, and nobody else notices. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class InterruptTest {
   /** How long a killed program may take to be gone; without help it would take for ever. */

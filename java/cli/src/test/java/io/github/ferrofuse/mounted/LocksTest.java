@@ -22,6 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Locks that the engine keeps are as those of any file system to the processes that use them. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 100, threadMode = SEPARATE_THREAD)
 class LocksTest {
   /** Has a file open, evaluates each line, answers "ok", a value, or the name of an errno. */

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Every entry handed out is forgotten exactly once. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class LookupCountTest {
   private static final Path DROP_CACHES = Path.of("/proc/sys/vm/drop_caches");

@@ -34,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What is measured of a mount is what was asked of it. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class MetricsTest {
   private static final long SLEEP_NANOS = Duration.ofMillis(30).toNanos();

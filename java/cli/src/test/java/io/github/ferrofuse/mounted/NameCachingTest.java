@@ -16,6 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What an application sees of names and attributes that change behind the kernel's back. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class NameCachingTest {
   private static final long SHORT = 200;

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files that have lost their last name while they were open, on path-based file systems. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class NamelessFilesTest {
   /** Takes a file's name away: by unlink, or by a rename over it. */

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What each notification does to what an application sees, on a mount that caches for an hour. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class NotifierTest {
   private static final long ROOT = BackedFileSystem.ROOT;

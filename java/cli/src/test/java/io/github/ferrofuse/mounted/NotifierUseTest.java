@@ -43,6 +43,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Notifications from inside handlers, by path, past the end, and with what makes no sense. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class NotifierUseTest {
   private static final long ROOT = BackedFileSystem.ROOT;

@@ -32,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What each way to open a file changes, as applications and the handle see it. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class OpenModesTest {
   /** How long something that must not happen is waited for. */

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** System calls that few programs make, on a mount of the memory file system. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class OperationsTest {
   /** What the programs share: the mount is their directory, {@code error} the errno of a call. */

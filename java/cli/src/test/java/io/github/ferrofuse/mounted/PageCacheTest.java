@@ -17,6 +17,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What an application reads of files that change behind the kernel's back. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PageCacheTest {
   private static final long SHORT = 200;

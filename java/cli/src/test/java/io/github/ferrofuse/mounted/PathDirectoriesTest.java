@@ -4,6 +4,7 @@ import org.junit.jupiter.api.Tag;
 
 /** The same on path-based file systems. */
 @Tag("mount")
+@Tag("once")
 class PathDirectoriesTest extends DirectoriesTest {
   PathDirectoriesTest() {
     mounts.byPath();

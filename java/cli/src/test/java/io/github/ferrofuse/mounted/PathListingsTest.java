@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Directories that a path-based file system lists at once, and the strings of their paths. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PathListingsTest {
   private static final int FILES = 10_000;

@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which names are one file for the kernel, when a file system knows paths only. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PathNodesTest {
   /** Root, who asks behind the kernel's back. */

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Paths follow renames, and none changes under a method that has got it. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PathRenamesTest {
   /** Every use of a name or of attributes reaches the file system. */

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** poll(2), select(2) and epoll_wait(2) on a file system in which a file becomes readable. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PollTest {
   private static final long ROOT = BackedFileSystem.ROOT;

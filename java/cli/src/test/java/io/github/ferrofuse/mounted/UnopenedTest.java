@@ -32,6 +32,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** File systems in which nothing is opened: what the kernel spares them, and what still works. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class UnopenedTest {
   /** Reads a file and lists a directory as often as it is told to. */

@@ -30,6 +30,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Threads come when requests need them, end when nobody does, and serve as handles demand. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class WorkersTest {
   private static final int BLOCK = 4096;

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Writes that the kernel gathers: when they arrive, in which form, and who hears of errors. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class WritebackTest {
   @RegisterExtension final Mounts mounts = new Mounts();

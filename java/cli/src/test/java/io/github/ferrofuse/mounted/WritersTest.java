@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Opens that truncate, and processes that append, under each way of caching and in both APIs. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class WritersTest {
   private static final int O_TRUNC = 01000;
