@@ -26,6 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whatever a handler throws, the application sees one errno and the mount goes on. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class ErrorsTest {
   /** Prints the errno of one call as a number, or 0, then proves that the mount still works. */

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(value = 90, threadMode = SEPARATE_THREAD)
 class SoakTest {
   private static final int CYCLES = 60;
-  private static final int SECONDS = 20;
+  private static final int SECONDS = 12;
 
   @Test
   void nothingIsLeftOfMountsThatWereUsedAndUnmounted() throws Exception {
