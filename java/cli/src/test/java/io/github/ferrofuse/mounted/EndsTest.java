@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ends that nobody wishes for: hung handlers, force, and mount points that vanish. */
 @Tag("mount")
+@Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class EndsTest {
   private static final Duration SOON = Duration.ofMillis(300);
