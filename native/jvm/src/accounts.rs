@@ -4,14 +4,15 @@
 //! Native methods of the Java class `AccountsNative`, which `lib` has registered when the library is loaded. They keep
 //! nothing, and may take as long as a server does: what caches them is in Java.
 
-use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ffi::{c_char, c_int, CStr, CString};
 use std::{io, ptr};
 
 use jni::objects::{JByteArray, JClass};
 use jni::sys::{jint, jlong};
-use jni::{jni_str, Env, EnvUnowned, NativeMethod};
+use jni::{Env, EnvUnowned};
 
 use crate::error::{Error, Throw};
+use crate::natives::register_natives;
 
 /// A name and an id fit into it nearly always; a group with many members takes more.
 const FIRST_BUFFER: usize = 1024;
@@ -19,21 +20,14 @@ const FIRST_BUFFER: usize = 1024;
 const LARGEST_BUFFER: usize = 16 << 20;
 
 pub(crate) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
-    let class = env.find_class(jni_str!("io/github/ferrofuse/internal/AccountsNative"))?;
-    macro_rules! method {
-        ($name:literal, $signature:literal, $function:expr) => {
-            // SAFETY: the function has the parameters of the signature.
-            unsafe { NativeMethod::from_raw_parts(jni_str!($name), jni_str!($signature), $function as *mut c_void) }
-        };
-    }
-    let methods = [
-        method!("userName", "(I)[B", java_user_name),
-        method!("groupName", "(I)[B", java_group_name),
-        method!("userId", "([B)J", java_user_id),
-        method!("groupId", "([B)J", java_group_id),
-    ];
-    // SAFETY: the functions are those of the signatures, and stay as long as the library.
-    unsafe { env.register_native_methods(&class, &methods) }
+    register_natives!(
+        env,
+        "io/github/ferrofuse/internal/AccountsNative",
+        "userName": "(I)[B" = java_user_name,
+        "groupName": "(I)[B" = java_group_name,
+        "userId": "([B)J" = java_user_id,
+        "groupId": "([B)J" = java_group_id,
+    )
 }
 
 extern "system" fn java_user_name<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, uid: jint) -> JByteArray<'l> {

@@ -14,6 +14,7 @@ mod lease;
 mod log;
 mod metrics;
 mod mounts;
+mod natives;
 mod notify;
 mod settings;
 
@@ -24,9 +25,10 @@ use std::time::Duration;
 use ferrofuse_session::mount::Unmounted;
 use jni::objects::{JByteArray, JClass, JLongArray, JObject, JString};
 use jni::sys::{self, jboolean, jint, jlong};
-use jni::{jni_str, Env, EnvUnowned, JavaVM, NativeMethod};
+use jni::{Env, EnvUnowned, JavaVM};
 
 use crate::error::{Error, Throw};
+use crate::natives::register_natives;
 
 /// Finds classes and methods, and registers the native methods. Called by the JVM when it loads the library.
 ///
@@ -52,27 +54,19 @@ pub unsafe extern "system" fn JNI_OnLoad(vm: *mut sys::JavaVM, _reserved: *mut c
 }
 
 fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
-    let class = env.find_class(jni_str!("io/github/ferrofuse/internal/Native"))?;
-    macro_rules! method {
-        ($name:literal, $signature:literal, $function:expr) => {
-            // SAFETY: the function has the parameters of the signature.
-            unsafe { NativeMethod::from_raw_parts(jni_str!($name), jni_str!($signature), $function as *mut c_void) }
-        };
-    }
-    let methods = [
-        method!("layout", "()Ljava/lang/String;", layout),
-        method!("mount", "(Lio/github/ferrofuse/internal/Door;[B)J", mount),
-        method!("serve", "(J)V", serve),
-        method!("finish", "(J)V", finish),
-        method!("awaitIdle", "(JJ)Z", await_idle),
-        method!("unmount", "(JJ)I", unmount),
-        method!("metrics", "(J)[J", metrics),
-        method!("locksChanged", "(J)V", locks_changed),
-        method!("abort", "(J)V", abort),
-        method!("close", "(J)V", close),
-    ];
-    // SAFETY: the functions are those of the signatures, and stay as long as the library.
-    unsafe { env.register_native_methods(&class, &methods) }
+    register_natives!(
+        env,
+        "io/github/ferrofuse/internal/Native",
+        "layout": "()Ljava/lang/String;" = layout,
+        "mount": "(Lio/github/ferrofuse/internal/Door;[B)J" = mount,
+        "serve": "(J)V" = serve,
+        "finish": "(J)V" = finish,
+        "awaitIdle": "(JJ)Z" = await_idle,
+        "unmount": "(JJ)I" = unmount,
+        "metrics": "(J)[J" = metrics,
+        "abort": "(J)V" = abort,
+        "close": "(J)V" = close,
+    )
 }
 
 extern "system" fn layout<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>) -> JString<'l> {
@@ -128,14 +122,6 @@ extern "system" fn metrics<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, moun
         None => Ok(JLongArray::null()),
     })
     .resolve::<Throw>()
-}
-
-extern "system" fn locks_changed<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
-    env.with_env(|_| {
-        mounts::locks_changed(mount);
-        Ok::<_, Error>(())
-    })
-    .resolve::<Throw>();
 }
 
 extern "system" fn abort<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {

@@ -166,13 +166,6 @@ pub(crate) fn metrics(number: i64) -> Option<Metrics> {
     find(number)?.session.metrics()
 }
 
-/// Has everybody who waits for a lock that the file system keeps try again.
-pub(crate) fn locks_changed(number: i64) {
-    if let Some(mounted) = find(number) {
-        mounted.session.locks_changed();
-    }
-}
-
 /// Cuts the connection and takes the mount out of the tree.
 ///
 /// # Errors

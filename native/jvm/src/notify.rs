@@ -4,7 +4,6 @@
 //! Each answers what became of it: 0 done, 1 nothing cached, 2 the mount has ended, or a negative errno. Which threads
 //! may call is for Java to see to: see `ferrofuse_session::Session`.
 
-use std::ffi::c_void;
 use std::ptr;
 
 use ferrofuse_protocol::Name;
@@ -12,32 +11,27 @@ use ferrofuse_session::paths::Paths;
 use ferrofuse_session::{Gone, Key, NotifyError, Session, Stale, Told};
 use jni::objects::{JByteArray, JByteBuffer, JClass, JLongArray};
 use jni::sys::{jint, jlong};
-use jni::{jni_str, Env, EnvUnowned, NativeMethod};
+use jni::{Env, EnvUnowned};
 
 use crate::error::{Error, Throw};
 use crate::lease::Lease;
 use crate::mounts;
+use crate::natives::register_natives;
 
 pub(crate) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
-    let class = env.find_class(jni_str!("io/github/ferrofuse/internal/NotifyNative"))?;
-    macro_rules! method {
-        ($name:literal, $signature:literal, $function:expr) => {
-            // SAFETY: the function has the parameters of the signature.
-            unsafe { NativeMethod::from_raw_parts(jni_str!($name), jni_str!($signature), $function as *mut c_void) }
-        };
-    }
-    let methods = [
-        method!("inode", "(JJJJ)I", java_inode),
-        method!("entry", "(JJ[BIJ)I", java_entry),
-        method!("epoch", "(J)I", java_epoch),
-        method!("prune", "(J[J)I", java_prune),
-        method!("store", "(JJJLjava/nio/ByteBuffer;I)I", java_store),
-        method!("retrieve", "(JJJJI)I", java_retrieve),
-        method!("wake", "(JJ)I", java_wake),
-        method!("find", "(J[B)J", java_find),
-    ];
-    // SAFETY: the functions are those of the signatures, and stay as long as the library.
-    unsafe { env.register_native_methods(&class, &methods) }
+    register_natives!(
+        env,
+        "io/github/ferrofuse/internal/NotifyNative",
+        "inode": "(JJJJ)I" = java_inode,
+        "entry": "(JJ[BIJ)I" = java_entry,
+        "epoch": "(J)I" = java_epoch,
+        "prune": "(J[J)I" = java_prune,
+        "store": "(JJJLjava/nio/ByteBuffer;I)I" = java_store,
+        "retrieve": "(JJJJI)I" = java_retrieve,
+        "wake": "(JJ)I" = java_wake,
+        "find": "(J[B)J" = java_find,
+        "locksChanged": "(J)V" = java_locks_changed,
+    )
 }
 
 /// A negative offset stands for attributes alone.
@@ -150,6 +144,16 @@ extern "system" fn java_retrieve<'l>(
 extern "system" fn java_wake<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong, poll: jlong) -> jint {
     env.with_env(|_| Ok::<_, Error>(tell(mount, |session, _| session.wake(poll as u64))))
         .resolve::<Throw>()
+}
+
+/// Tells those who wait for a lock that the file system keeps, not the kernel. Answers nothing.
+extern "system" fn java_locks_changed<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {
+    env.with_env(|_| {
+        // A mount that is closed has nobody who waits.
+        let _ = mounts::with_session(mount, |session, _| session.locks_changed());
+        Ok::<_, Error>(())
+    })
+    .resolve::<Throw>();
 }
 
 /// The node of a path; 0 if it isn't known.

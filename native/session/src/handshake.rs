@@ -242,9 +242,8 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     let acls = init::POSIX_ACL | init::DONT_MASK;
     asked |= when(wish.keeps_acls && offer.flags & acls == acls, acls);
     // Nothing is released that was never opened, and it is releases that end locks.
-    let locks_end = !config.serves_unopened(Kind::File);
     asked |= when(
-        wish.locks != LockKeeper::Kernel && locks_end,
+        wish.locks != LockKeeper::Kernel && !unopened,
         init::POSIX_LOCKS | init::FLOCK_LOCKS,
     );
     asked |= when(wish.resolves_dots, init::EXPORT_SUPPORT);

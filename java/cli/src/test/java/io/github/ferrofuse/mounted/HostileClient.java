@@ -2,6 +2,7 @@ package io.github.ferrofuse.mounted;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
 
 /** A process that provokes the calls of each method of a file system, and tells what it got. */
@@ -51,46 +52,12 @@ final class HostileClient implements AutoCloseable {
           Map.entry("DirHandle.ioctl", "fcntl.ioctl(dirfd, 0x6601)"),
           Map.entry("DirHandle.release", "os.close(os.open(p('dir'), os.O_DIRECTORY))"));
 
-  /** The same for a path-based file system. */
-  static final Map<String, String> PATH_PROVOCATIONS =
+  /** What a path-based file system and its open files have otherwise, or alone. */
+  private static final Map<String, String> BY_PATH_ALONE =
       Map.ofEntries(
           Map.entry("FuseFileSystem.getattr", "os.stat(p('file'))"),
-          Map.entry("FuseFileSystem.setattr", "os.chmod(p('file'), 0o600)"),
-          Map.entry("FuseFileSystem.readlink", "os.readlink(p('link'))"),
-          Map.entry("FuseFileSystem.symlink", "os.symlink('target', p('new'))"),
-          Map.entry("FuseFileSystem.mknod", "os.mkfifo(p('new'))"),
-          Map.entry("FuseFileSystem.mkdir", "os.mkdir(p('new'))"),
-          Map.entry("FuseFileSystem.unlink", "os.unlink(p('victim'))"),
-          Map.entry("FuseFileSystem.rmdir", "os.rmdir(p('victims'))"),
-          Map.entry("FuseFileSystem.rename", "os.rename(p('victim'), p('new'))"),
-          Map.entry("FuseFileSystem.link", "os.link(p('file'), p('new'))"),
-          Map.entry("FuseFileSystem.open", "os.close(os.open(p('file'), os.O_RDWR))"),
-          Map.entry(
-              "FuseFileSystem.create",
-              "os.close(os.open(p('new'), os.O_RDWR | os.O_CREAT | os.O_EXCL))"),
-          Map.entry("FuseFileSystem.tmpfile", "os.close(os.open(root, os.O_TMPFILE | 2))"),
           Map.entry("FuseFileSystem.readdir", "os.listdir(p('dir'))"),
-          Map.entry("FuseFileSystem.opendir", "os.close(os.open(p('dir'), os.O_DIRECTORY))"),
-          Map.entry("FuseFileSystem.statfs", "os.statvfs(p(''))"),
-          Map.entry("FuseFileSystem.setxattr", "os.setxattr(p('file'), 'user.new', b'v')"),
-          Map.entry("FuseFileSystem.getxattr", "os.getxattr(p('file'), 'user.x')"),
-          Map.entry("FuseFileSystem.listxattr", "os.listxattr(p('file'))"),
-          Map.entry("FuseFileSystem.removexattr", "os.removexattr(p('file'), 'user.x')"),
-          Map.entry("FuseFileSystem.access", "os.chdir(p('dir'))"),
-          Map.entry("OpenFile.concurrency", "os.close(os.open(p('file'), os.O_RDWR))"),
-          Map.entry("OpenFile.read", "os.pread(fd, 100, 0)"),
-          Map.entry("OpenFile.write", "os.pwrite(fd, b'data', 0)"),
-          Map.entry("OpenFile.flush", "os.close(os.dup(fd))"),
-          Map.entry("OpenFile.fsync", "os.fsync(fd)"),
-          Map.entry("OpenFile.poll", "polled(fd)"),
-          Map.entry("OpenFile.fallocate", "os.posix_fallocate(fd, 0, 100)"),
-          Map.entry("OpenFile.lseek", "os.lseek(fd, 0, os.SEEK_DATA) and None"),
-          Map.entry("OpenFile.copyFileRange", "os.copy_file_range(fd, fd, 2, 0, 2)"),
-          Map.entry("OpenFile.ioctl", "fcntl.ioctl(fd, 0x6601)"),
           Map.entry("OpenFile.link", "named(os.open(root, os.O_TMPFILE | 2))"),
-          Map.entry("OpenFile.setLock", "fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)"),
-          Map.entry("OpenFile.getLock", "fcntl.fcntl(fd, fcntl.F_GETLK, LOCK)"),
-          Map.entry("OpenFile.release", "os.close(os.open(p('file'), os.O_RDWR))"),
           Map.entry("OpenFile.getattr", "nameless(os.fstat)"),
           Map.entry("OpenFile.setattr", "os.ftruncate(fd, 2)"),
           Map.entry("OpenFile.reopen", "nameless(reopen)"),
@@ -98,6 +65,31 @@ final class HostileClient implements AutoCloseable {
           Map.entry("OpenFile.getxattr", "nameless(lambda f: os.getxattr(f, 'user.x'))"),
           Map.entry("OpenFile.listxattr", "nameless(os.listxattr)"),
           Map.entry("OpenFile.removexattr", "nameless(lambda f: os.removexattr(f, 'user.x'))"));
+
+  /** The same for a path-based file system. */
+  static final Map<String, String> PATH_PROVOCATIONS = byPath();
+
+  /** What both APIs have is provoked in the same way; only nodes have lookups. */
+  private static Map<String, String> byPath() {
+    Map<String, String> provocations = new HashMap<>();
+    PROVOCATIONS.forEach(
+        (method, python) -> {
+          String path =
+              method
+                  .replace("InodeFileSystem.", "FuseFileSystem.")
+                  .replace("FileHandle.", "OpenFile.");
+          provocations.put(path, python);
+        });
+    provocations
+        .keySet()
+        .removeIf(
+            method ->
+                method.startsWith("DirHandle.")
+                    || method.equals("FuseFileSystem.lookup")
+                    || method.equals("FuseFileSystem.forget"));
+    provocations.putAll(BY_PATH_ALONE);
+    return Map.copyOf(provocations);
+  }
 
   private static final String PROGRAM =
       """

@@ -90,7 +90,7 @@ public final class KernelNotifier implements Notifier {
 
   @Override
   public void locksChanged() {
-    Native.locksChanged(mount); // 0 and a mount that has ended are nobody's
+    NotifyNative.locksChanged(mount); // 0 and a mount that has ended are nobody's
   }
 
   // ---- telling ----

@@ -86,13 +86,6 @@ public final class Native {
   public static native long[] metrics(long mount);
 
   /**
-   * Has everybody who waits for a lock that the file system keeps try again.
-   *
-   * @param mount the mount
-   */
-  public static native void locksChanged(long mount);
-
-  /**
    * Cuts the connection and takes the mount out of the tree.
    *
    * @param mount the mount

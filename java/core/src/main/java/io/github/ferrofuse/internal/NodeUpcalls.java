@@ -252,13 +252,7 @@ final class NodeUpcalls extends Upcalls {
   int open(long node, int flags, int slot) {
     begin();
     try {
-      FileHandle handle = fs.open(request, node, flags, opened.reset());
-      try {
-        return keep(slot, handle);
-      } catch (Throwable thrown) {
-        releaseQuietly(handle);
-        throw thrown;
-      }
+      return keepOrRelease(slot, fs.open(request, node, flags, opened.reset()));
     } catch (Throwable thrown) {
       return failed(fs, thrown);
     }

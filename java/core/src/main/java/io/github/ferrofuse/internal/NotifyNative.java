@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 
 /**
  * What can be told to the kernel unasked, in {@code native/jvm/src/notify.rs}. For any thread but
- * one that serves a request; {@link #wake} and {@link #find} for those, too.
+ * one that serves a request; {@link #wake}, {@link #locksChanged} and {@link #find} for those, too.
  *
  * <p>Each answers {@link #DONE}, {@link #NOT_CACHED}, {@link #ENDED} or a negative errno.
  */
@@ -36,6 +36,9 @@ final class NotifyNative {
   static native int retrieve(long mount, long ticket, long node, long offset, int size);
 
   static native int wake(long mount, long poll);
+
+  /** Has everybody who waits for a lock that the file system keeps try again. Answers nothing. */
+  static native void locksChanged(long mount);
 
   /** The node of a path, 0 if it isn't known. Waits for nobody. */
   static native long find(long mount, byte[] path);

@@ -350,15 +350,6 @@ final class PathUpcalls extends Upcalls {
     return handle instanceof OpenFile ? 1 : 0;
   }
 
-  private void keepOrRelease(int slot, FileHandle handle) {
-    try {
-      keep(slot, handle);
-    } catch (Throwable thrown) {
-      releaseQuietly(handle);
-      throw thrown;
-    }
-  }
-
   int opendir(int path, int slot) {
     begin();
     try {

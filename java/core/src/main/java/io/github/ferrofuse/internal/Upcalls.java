@@ -112,6 +112,16 @@ abstract class Upcalls {
     return 0;
   }
 
+  /** As {@link #keep(int, FileHandle)}; a handle that can't be filed is released. */
+  final int keepOrRelease(int slot, FileHandle handle) {
+    try {
+      return keep(slot, handle);
+    } catch (Throwable thrown) {
+      releaseQuietly(handle);
+      throw thrown;
+    }
+  }
+
   final void releaseQuietly(FileHandle handle) {
     if (handle == null) {
       return;
