@@ -128,8 +128,9 @@ fn run(mut arguments: Arguments) -> Result<ExitCode, String> {
     let report = runner::run(&plan, &mut places, &mut |line| println!("{line}"))?;
     let (sequences, operations) = (report.sequences, report.operations);
     println!(
-        "{sequences} sequences, {operations} operations, {:.1} s",
-        began.elapsed().as_secs_f64()
+        "{sequences} sequences, {operations} operations, {:.1} s, {} failed",
+        began.elapsed().as_secs_f64(),
+        report.failures.len()
     );
     for difference in differences::KNOWN {
         if let Some(times) = report.known.get(difference.name) {

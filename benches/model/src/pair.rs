@@ -48,11 +48,23 @@ pub fn run(ops: &[Op], host: &mut dyn Side, mount: &mut dyn Side, comparison: &m
                 differences,
             });
         }
+        agree_on_what_is_open(op, (&on_host, host), (&on_mount, mount));
         if matches!(on_host, Outcome::Stat(_) | Outcome::Tree(_)) {
             wait_for_tick(comparison.newest());
         }
     }
     Ok(())
+}
+
+/// Where a known difference let only one side open something, both go on without it.
+fn agree_on_what_is_open(op: &Op, host: (&Outcome, &mut dyn Side), mount: (&Outcome, &mut dyn Side)) {
+    if let Op::Open { fd, .. } | Op::Reopen { fd, .. } | Op::Dup { fd, .. } = op {
+        if host.0 != mount.0 {
+            let close = Op::Close { fd: *fd };
+            host.1.apply(&close); // EBADF says that there was nothing
+            mount.1.apply(&close);
+        }
+    }
 }
 
 /// Does all operations on one side; each line with its answer.

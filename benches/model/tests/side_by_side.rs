@@ -170,6 +170,27 @@ fn a_time_that_stays_is_found() {
 }
 
 #[test]
+fn what_a_known_difference_keeps_from_being_opened_is_open_on_neither_side() {
+    // a path-based file system can't open a directory that has no name
+    let side = |world| {
+        let wrong = |op: &Op, _: &mut World| {
+            matches!(op, Op::Reopen { .. }).then_some(Outcome::Failed(ferrofuse_model::sys::Errno(libc::ESTALE)))
+        };
+        Box::new(Wrong { world, wrong }) as Box<dyn Side>
+    };
+    let lines = "mkdir d 0777\nopen fd0 d 0 0\nopen fd1 . 0 0\nrmdir d\nreopen fd1 fd0 0\nfstat fd1\nclose fd1\n";
+    let ops = script::parse(lines).expect("these are operations");
+    let directories = Directories::new("known");
+    let mut places = directories.places().with_mount_side(side);
+    let mut comparison = Comparison::new(true);
+    let failure = places
+        .run(&ops, false, &mut comparison)
+        .expect("both directories can be used");
+    assert!(failure.is_none(), "{}", failure.expect("it is there"));
+    assert_eq!(comparison.known.get("by path: no name and no OpenFile"), Some(&1));
+}
+
+#[test]
 fn a_failing_script_fails_again_when_it_is_read() {
     let side = |world| {
         let wrong =
