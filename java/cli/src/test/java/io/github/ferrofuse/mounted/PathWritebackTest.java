@@ -1,0 +1,12 @@
+package io.github.ferrofuse.mounted;
+
+import org.junit.jupiter.api.Tag;
+
+/** The same on path-based file systems. */
+@Tag("mount")
+@Tag("once")
+class PathWritebackTest extends WritebackTest {
+  PathWritebackTest() {
+    mounts.byPath();
+  }
+}
