@@ -26,7 +26,6 @@ public final class PosixAcl {
   private static final int HEADER_BYTES = 4;
   private static final int ENTRY_BYTES = 8;
   private static final int NO_ID = -1;
-  private static final int PERMISSIONS = 0777;
 
   /** What an entry is about, in the order in which entries come. */
   public enum Tag {
@@ -180,7 +179,7 @@ public final class PosixAcl {
    * @return the new list
    */
   public PosixAcl withMode(int mode) {
-    return map(bits -> mode & PERMISSIONS);
+    return map(bits -> mode);
   }
 
   /**

@@ -58,6 +58,13 @@ class PosixAclTest {
     return assertThrows(FuseException.class, () -> PosixAcl.parse(buffer)).errno();
   }
 
+  @Test
+  void theNumberOfWhoeverHasNoNameIsIgnored() throws Exception {
+    byte[] value = value("u::6,g::4,o::0");
+    ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN).putInt(4 + 4, 1000);
+    assertEquals(acl("u::6,g::4,o::0"), PosixAcl.parse(ByteBuffer.wrap(value)));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
