@@ -38,7 +38,7 @@ pub(crate) const WISH_RESOLVES_DOTS: i32 = 32;
 pub(crate) const WISH_TRUNCATES_ON_OPEN: i32 = 64;
 
 /// Bit of what `Door.init` answers: files change by requests of this mount only.
-pub(crate) const WISH_CHANGES_DATA_ALONE: i32 = 128;
+pub(crate) const WISH_SHARES_FILES: i32 = 128;
 
 /// Who asks for what.
 #[repr(C)]
@@ -161,7 +161,7 @@ layout! {
     WISH_LOCKS_BY_FILE_SYSTEM = WISH_LOCKS_BY_FILE_SYSTEM as usize,
     WISH_RESOLVES_DOTS = WISH_RESOLVES_DOTS as usize,
     WISH_TRUNCATES_ON_OPEN = WISH_TRUNCATES_ON_OPEN as usize,
-    WISH_CHANGES_DATA_ALONE = WISH_CHANGES_DATA_ALONE as usize,
+    WISH_SHARES_FILES = WISH_SHARES_FILES as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),

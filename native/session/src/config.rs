@@ -52,8 +52,6 @@ pub struct Config {
     pub kernel_cache: bool,
     /// As `kernel_cache`, but what is kept goes when the file's size or mtime is seen to have changed.
     pub auto_cache: bool,
-    /// Cached data is dropped when a file's size or mtime changes; without effect with `kernel_cache`.
-    pub auto_inval_data: bool,
     /// The targets of symbolic links are cached, as long as the link is remembered.
     pub cache_symlinks: bool,
     /// When directories are listed with attributes.
@@ -101,7 +99,6 @@ impl Default for Config {
             direct_io: false,
             kernel_cache: false,
             auto_cache: false,
-            auto_inval_data: true,
             cache_symlinks: false,
             readdirplus: Readdirplus::default(),
             uid: None,

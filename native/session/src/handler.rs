@@ -148,9 +148,8 @@ pub struct Wish {
     pub clears_privileges: bool,
     /// The file system truncates in `open` where `O_TRUNC` says so (`ATOMIC_O_TRUNC`).
     pub truncates_on_open: bool,
-    /// What files contain changes by requests of this session only: the kernel need not look for other changes
-    /// (`AUTO_INVAL_DATA`).
-    pub changes_data_alone: bool,
+    /// Others change what files contain, and who has one open is to see it (`AUTO_INVAL_DATA`).
+    pub shares_files: bool,
     /// The file system knows when its files were made: STATX is asked.
     pub birth_times: bool,
     /// The file system keeps POSIX ACLs for the kernel to check (`POSIX_ACL`), and applies the umask where a directory has no

@@ -233,8 +233,8 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     // and nothing else is wished, and where there is no OPEN that could.
     let by_open = wish.truncates_on_open || !config.handles(Opcode::Setattr);
     asked |= when(by_open && !unopened, init::ATOMIC_O_TRUNC);
-    let others_change = config.auto_inval_data && !config.kernel_cache && !wish.changes_data_alone;
-    asked |= when(others_change, init::AUTO_INVAL_DATA);
+    let looks = config.auto_cache || wish.shares_files && !config.kernel_cache;
+    asked |= when(looks, init::AUTO_INVAL_DATA);
     asked |= when(config.writeback_cache, init::WRITEBACK_CACHE);
     asked |= when(config.cache_symlinks, init::CACHE_SYMLINKS);
     asked |= when(wish.clears_privileges, init::HANDLE_KILLPRIV_V2);
@@ -338,7 +338,7 @@ mod tests {
     fn features_follow_settings_and_wishes() {
         let has = |granted: Granted, flag: u64| granted.flags & flag != 0;
         let plain = negotiated(ALL, &Config::default(), Wish::default());
-        assert!(has(plain, init::AUTO_INVAL_DATA) && has(plain, init::DO_READDIRPLUS) && has(plain, init::ABORT_ERROR));
+        assert!(has(plain, init::DO_READDIRPLUS) && has(plain, init::ABORT_ERROR));
         let never = init::WRITEBACK_CACHE
             | init::HANDLE_KILLPRIV_V2
             | init::HANDLE_KILLPRIV
@@ -352,7 +352,8 @@ mod tests {
             | init::SECURITY_CTX
             | init::NO_OPEN_SUPPORT
             | init::NO_OPENDIR_SUPPORT
-            | init::CACHE_SYMLINKS;
+            | init::CACHE_SYMLINKS
+            | init::AUTO_INVAL_DATA;
         assert_eq!(plain.flags & never, 0);
 
         let cached = Config {
@@ -366,6 +367,7 @@ mod tests {
             Wish {
                 clears_privileges: true,
                 resolves_dots: true,
+                shares_files: true,
                 ..Wish::default()
             },
         );
@@ -405,11 +407,11 @@ mod tests {
         assert!(!has(plain, init::ATOMIC_O_TRUNC), "SETATTR truncates");
         let wish = Wish {
             truncates_on_open: true,
-            changes_data_alone: true,
+            shares_files: true,
             ..Wish::default()
         };
         let wished = negotiated(ALL, &Config::default(), wish);
-        assert!(has(wished, init::ATOMIC_O_TRUNC) && !has(wished, init::AUTO_INVAL_DATA));
+        assert!(has(wished, init::ATOMIC_O_TRUNC) && has(wished, init::AUTO_INVAL_DATA));
         let fixed = Config {
             operations: !(1 << Opcode::Setattr.raw()),
             ..Config::default()

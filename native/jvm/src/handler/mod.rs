@@ -19,9 +19,8 @@ use ferrofuse_session::{
 use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
-    self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CHANGES_DATA_ALONE,
-    WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS, WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS,
-    WISH_TRUNCATES_ON_OPEN,
+    self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
+    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS, WISH_SHARES_FILES, WISH_TRUNCATES_ON_OPEN,
 };
 use crate::lease::Lease;
 
@@ -198,7 +197,7 @@ impl JavaHandler<'_> {
             },
             resolves_dots: answer & WISH_RESOLVES_DOTS != 0,
             truncates_on_open: answer & WISH_TRUNCATES_ON_OPEN != 0,
-            changes_data_alone: answer & WISH_CHANGES_DATA_ALONE != 0,
+            shares_files: answer & WISH_SHARES_FILES != 0,
         })
     }
 

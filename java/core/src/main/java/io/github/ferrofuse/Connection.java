@@ -36,14 +36,17 @@ public interface Connection {
   void truncatesOnOpen();
 
   /**
-   * Declares that what files contain changes only by requests of this mount. The kernel then does
-   * not drop a file's pages when it sees another mtime or size ({@code FUSE_AUTO_INVAL_DATA} is not
-   * asked for). Otherwise it drops them after its own writes, too, and may fetch a page again while
-   * another write to it is on its way: it then shows what was there before, and where processes
-   * write records of one page under locks, some get lost. Without this, such files need {@code
-   * direct_io} or {@code writeback_cache}.
+   * Declares that others change what files contain, and that who has one open is to see it: the
+   * kernel looks at a file's attributes before each read, and drops its pages when it sees another
+   * mtime ({@code FUSE_AUTO_INVAL_DATA}, as {@link MountOptions.Builder#autoCache} has it). Without
+   * this a change of the same size is seen by those who open the file later.
+   *
+   * <p>It has a price. The kernel drops a file's pages after its own writes, too, and may fetch a
+   * page again while another write to it is on its way: it then shows what was there before, and
+   * where processes write records of one page under locks, some get lost. {@code direct_io} shows
+   * every change and loses nothing.
    */
-  void changesDataAlone();
+  void sharesFiles();
 
   /**
    * Declares that {@code getattr} knows when files were made, and says so with {@link

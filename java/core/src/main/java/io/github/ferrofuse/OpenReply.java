@@ -14,9 +14,9 @@ public interface OpenReply {
 
   /**
    * Keeps what the page cache has of the file, or of the directory, from earlier opens. Without it
-   * opening drops that. What is kept goes when the kernel sees that mtime or size have changed, by
-   * attributes that may be as old as their timeout; under {@code kernel_cache} only the size
-   * counts, under {@code writeback_cache} neither.
+   * opening drops that. What is kept of a file goes when the kernel sees that its size has changed,
+   * under {@code auto_cache} and with {@link Connection#sharesFiles} its mtime, too, by attributes
+   * that may be as old as their timeout; under {@code writeback_cache} neither counts.
    *
    * @return this
    */

@@ -2,6 +2,7 @@ package io.github.ferrofuse.mounted;
 
 import io.github.ferrofuse.AttrChange;
 import io.github.ferrofuse.AttrSink;
+import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.DirHandle;
 import io.github.ferrofuse.DirSink;
 import io.github.ferrofuse.EntrySink;
@@ -41,6 +42,9 @@ class ChangingFileSystem implements InodeFileSystem {
 
   volatile long attrTimeout = MOUNTS_OWN;
   volatile long negativeTimeout = MOUNTS_OWN;
+
+  /** Whether who has a file open is to see that it changes. */
+  volatile boolean shares;
 
   /** How files and directories are opened. */
   volatile Opening opening = out -> {};
@@ -147,6 +151,13 @@ class ChangingFileSystem implements InodeFileSystem {
     count(what);
     calls.add(detail.isEmpty() ? what : what + " " + detail);
     hooks.begin(what, offset);
+  }
+
+  @Override
+  public void init(Connection connection) {
+    if (shares) {
+      connection.sharesFiles();
+    }
   }
 
   // ---- names and attributes ----

@@ -73,26 +73,6 @@ class PageCacheTest {
   }
 
   @Test
-  void anOpenFileShowsAChangeWithinTheTimeoutOfItsAttributes() throws Exception {
-    mount(SHORTLY, plain());
-    client.ask("fd = rw('file')");
-    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
-    long changed = fs.change("file", "new");
-    assertEquals("b'new'", client.whenFresh("os.pread(fd, 3, 0)", "b'old'", changed, SHORT));
-  }
-
-  @Test
-  void withoutATimeoutAnOpenFileShowsAChangeAtOnce() throws Exception {
-    mount(Duration.ZERO, plain());
-    client.ask("fd = rw('file')");
-    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
-    for (int i = 100; i < 150; i++) {
-      fs.change("file", "" + i);
-      assertEquals("b'" + i + "'", client.ask("os.pread(fd, 3, 0)"));
-    }
-  }
-
-  @Test
   void aChangeOfSizeIsSeenWithoutANewMtime() throws Exception {
     mount(SHORTLY, plain());
     client.ask("fd = rw('file')");
@@ -103,12 +83,14 @@ class PageCacheTest {
   }
 
   @Test
-  void aChangeThatNeitherSizeNorMtimeTellsIsNotSeenThroughAnOpenFile() throws Exception {
+  void aChangeOfTheSameSizeIsNotSeenThroughAnOpenFile() throws Exception {
     mount(Duration.ZERO, plain());
     client.ask("fd = rw('file')");
     assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
-    fs.changeUnseen("file", "new");
+    fs.change("file", "new");
     assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
+    assertEquals("new", client.ask("content('file')"));
+    assertEquals("b'new'", client.ask("os.pread(fd, 3, 0)"), "there is one cache of a file");
   }
 
   @Test
@@ -119,6 +101,40 @@ class PageCacheTest {
     client.ask("os.pwrite(rw('file'), b'written', 0)");
     assertEquals("written", fs.content("file"), "the write has reached the file system");
     assertEquals("b'written'", client.ask("os.pread(fd, 9, 0)"));
+  }
+
+  // ---- a file system whose files others change ----
+
+  @Test
+  void anOpenSharedFileShowsAChangeWithinTheTimeoutOfItsAttributes() throws Exception {
+    fs.shares = true;
+    mount(SHORTLY, plain());
+    client.ask("fd = rw('file')");
+    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
+    long changed = fs.change("file", "new");
+    assertEquals("b'new'", client.whenFresh("os.pread(fd, 3, 0)", "b'old'", changed, SHORT));
+  }
+
+  @Test
+  void withoutATimeoutAnOpenSharedFileShowsAChangeAtOnce() throws Exception {
+    fs.shares = true;
+    mount(Duration.ZERO, plain());
+    client.ask("fd = rw('file')");
+    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
+    for (int i = 100; i < 150; i++) {
+      fs.change("file", "" + i);
+      assertEquals("b'" + i + "'", client.ask("os.pread(fd, 3, 0)"));
+    }
+  }
+
+  @Test
+  void aChangeThatNeitherSizeNorMtimeTellsIsNotSeenThoughFilesAreShared() throws Exception {
+    fs.shares = true;
+    mount(Duration.ZERO, plain());
+    client.ask("fd = rw('file')");
+    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
+    fs.changeUnseen("file", "new");
+    assertEquals("b'old'", client.ask("os.pread(fd, 3, 0)"));
   }
 
   // ---- kernel_cache ----
@@ -176,7 +192,17 @@ class PageCacheTest {
   }
 
   @Test
-  void keepCacheOfOneOpenIsAutoCacheForIt() throws Exception {
+  void keepCacheOfOneOpenIsKernelCacheForIt() throws Exception {
+    fs.opening = OpenReply::keepCache;
+    mount(Duration.ZERO, plain());
+    assertEquals("old", client.ask("content('file')"));
+    fs.change("file", "new");
+    assertEquals("old", client.ask("content('file')"));
+  }
+
+  @Test
+  void keepCacheOfOneOpenIsAutoCacheForASharedFile() throws Exception {
+    fs.shares = true;
     fs.opening = OpenReply::keepCache;
     mount(SHORTLY, plain());
     assertEquals("old", client.ask("content('file')"));

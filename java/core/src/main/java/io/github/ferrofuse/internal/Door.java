@@ -196,8 +196,8 @@ public final class Door {
     }
 
     @Override
-    public void changesDataAlone() {
-      wishes |= Layout.WISH_CHANGES_DATA_ALONE;
+    public void sharesFiles() {
+      wishes |= Layout.WISH_SHARES_FILES;
     }
 
     @Override

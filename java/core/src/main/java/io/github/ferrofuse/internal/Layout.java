@@ -35,7 +35,7 @@ final class Layout {
   static final int WISH_KEEPS_ACLS = 4;
   static final int WISH_RESOLVES_DOTS = 32;
   static final int WISH_TRUNCATES_ON_OPEN = 64;
-  static final int WISH_CHANGES_DATA_ALONE = 128;
+  static final int WISH_SHARES_FILES = 128;
 
   static final int WISH_LOCKS_BY_ENGINE = 8;
   static final int WISH_LOCKS_BY_FILE_SYSTEM = 16;

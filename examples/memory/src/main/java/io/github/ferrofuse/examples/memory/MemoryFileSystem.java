@@ -162,7 +162,6 @@ public final class MemoryFileSystem implements InodeFileSystem {
       connection.resolvesDots();
     }
     connection.knowsBirthTimes();
-    connection.changesDataAlone();
     keepsAcls = wantsAcls && connection.keepsAcls();
     connection.locks(lockKeeper);
   }

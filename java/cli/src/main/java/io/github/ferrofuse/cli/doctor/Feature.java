@@ -17,9 +17,7 @@ enum Feature {
   FLOCK_LOCKS(10, Use.BY_FILE_SYSTEM, "the file system decides about flock(2) locks"),
   HAS_IOCTL_DIR(11, Use.BY_FILE_SYSTEM, "ioctl(2) on directories"),
   AUTO_INVAL_DATA(
-      12,
-      Use.BY_FILE_SYSTEM,
-      "cached data goes when size or mtime change, unless nobody else changes files"),
+      12, Use.BY_FILE_SYSTEM, "cached data goes when the mtime changes, where others change files"),
   DO_READDIRPLUS(13, Use.BY_FILE_SYSTEM, "directories are listed with attributes"),
   READDIRPLUS_AUTO(14, Use.BY_FILE_SYSTEM, "only where somebody looks at the attributes"),
   ASYNC_DIO(15, Use.ALWAYS, "requests of one direct read or write overlap"),
