@@ -61,7 +61,7 @@ fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         "mount": "(Lio/github/ferrofuse/internal/Door;[B)J" = mount,
         "serve": "(J)V" = serve,
         "finish": "(J)V" = finish,
-        "awaitIdle": "(JJ)Z" = await_idle,
+        "drain": "(JJ)Z" = drain,
         "unmount": "(JJ)I" = unmount,
         "metrics": "(J)[J" = metrics,
         "abort": "(J)V" = abort,
@@ -100,8 +100,8 @@ extern "system" fn finish<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount
     .resolve::<Throw>();
 }
 
-extern "system" fn await_idle<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong, time: jlong) -> jboolean {
-    env.with_env(|_| Ok::<_, Error>(mounts::wait_idle(mount, millis(time))))
+extern "system" fn drain<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong, time: jlong) -> jboolean {
+    env.with_env(|_| Ok::<_, Error>(mounts::drain(mount, millis(time))))
         .resolve::<Throw>()
 }
 

@@ -145,9 +145,10 @@ pub(crate) fn with_session<T>(number: i64, f: impl FnOnce(&Session<Lease>, Optio
     Some(f(&mounted.session, mounted.paths.as_ref()))
 }
 
-/// Waits for a moment without requests in progress. `false`: there was none in time.
-pub(crate) fn wait_idle(number: i64, time: Duration) -> bool {
-    find(number).is_none_or(|mounted| mounted.session.wait_idle(Instant::now() + time))
+/// Waits for a moment without requests in progress, with nobody waiting for a lock any more. `false`: there was none in
+/// time.
+pub(crate) fn drain(number: i64, time: Duration) -> bool {
+    find(number).is_none_or(|mounted| mounted.session.drain(Instant::now() + time))
 }
 
 /// Unmounts.

@@ -58,6 +58,8 @@ struct State<R> {
     waiting: HashMap<u64, Vec<Waiter<R>>>,
     /// Of all files.
     waiters: usize,
+    /// Why nobody is to wait any more.
+    refuses: Option<Errno>,
     ready: VecDeque<(R, Fate)>,
 }
 
@@ -80,6 +82,7 @@ impl<R> Locks<R> {
                 table: Table::new(max),
                 waiting: HashMap::new(),
                 waiters: 0,
+                refuses: None,
                 ready: VecDeque::new(),
             }),
             ready_len: AtomicUsize::new(0),
@@ -151,8 +154,8 @@ impl<R> Locks<R> {
     /// noted from now on, until [`Locks::ends`] or until the request is set aside.
     ///
     /// # Errors
-    /// ENOLCK: too many wait. EINTR: the request was interrupted since it was handed out. EINVAL: another request has the
-    /// number, which no kernel gives twice.
+    /// ENOLCK: too many wait. EINTR: the request was interrupted since it was handed out; or what [`Locks::end_waits`] says.
+    /// EINVAL: another request has the number, which no kernel gives twice.
     pub(crate) fn begins(&self, claim: &Claim, unique: u64) -> Result<(), Errno> {
         let mut state = self.state.lock();
         if let Some(waiter) = state.find(claim.key.0, unique) {
@@ -173,7 +176,7 @@ impl<R> Locks<R> {
         let stage = Stage::Trying {
             asked: true,
             stale: false,
-            failed: None,
+            failed: state.refuses,
         };
         state.push(unique, *claim, stage);
         Ok(())
@@ -191,7 +194,9 @@ impl<R> Locks<R> {
             LockKeeper::FileSystem => state.wait_for_file_system(claim.key.0, unique, request),
             LockKeeper::Kernel | LockKeeper::Engine => {
                 let fate = state.attempt(claim).or_else(|| {
-                    if state.waiters >= self.max_waiters {
+                    if let Some(errno) = state.refuses {
+                        Some(Fate::Failed(errno))
+                    } else if state.waiters >= self.max_waiters {
                         Some(Fate::Failed(Errno::ENOLCK))
                     } else if !claim.flock && state.would_deadlock(claim) {
                         Some(Fate::Failed(Errno::EDEADLK))
@@ -213,6 +218,19 @@ impl<R> Locks<R> {
     /// Somebody who waits got a signal. `true`: the request was set aside, and is handed out to be answered.
     pub(crate) fn interrupt(&self, unique: u64) -> Woken<bool> {
         self.change(|state| state.interrupt(unique))
+    }
+
+    /// From now on nobody waits: who does, and who would have to, gets this error. What can be had at once still is, and
+    /// who has got a lock keeps it.
+    pub(crate) fn end_waits(&self, errno: Errno) -> Woken<()> {
+        self.change(|state| {
+            state.refuses = Some(errno);
+            let all = state.waiting.iter();
+            let all = all.flat_map(|(&key, queue)| queue.iter().map(move |waiter| (key, waiter.unique)));
+            for (key, unique) in all.collect::<Vec<_>>() {
+                state.fail(key, unique, errno);
+            }
+        })
     }
 
     // Handing out.
@@ -385,14 +403,22 @@ impl<R> State<R> {
     }
 
     fn interrupt(&mut self, unique: u64) -> bool {
-        let mut all = self.waiting.iter_mut();
-        let found = all.find_map(|(&key, queue)| Some((key, queue.iter_mut().find(|waiter| waiter.unique == unique)?)));
-        let Some((key, waiter)) = found else { return false };
+        let mut all = self.waiting.iter();
+        let found = all.find(|(_, queue)| queue.iter().any(|waiter| waiter.unique == unique));
+        let key = found.map(|(&key, _)| key);
+        key.is_some_and(|key| self.fail(key, unique, Errno::EINTR))
+    }
+
+    /// Sees to it that a request doesn't wait any longer. `true`: it was set aside, and is handed out.
+    fn fail(&mut self, key: u64, unique: u64, errno: Errno) -> bool {
+        let Some(waiter) = self.find(key, unique) else {
+            return false;
+        };
         if let Stage::Trying { failed, .. } = &mut waiter.stage {
-            *failed = Some(Errno::EINTR);
+            *failed = Some(errno);
             return false;
         }
-        self.withdraw(key, unique, Errno::EINTR);
+        self.withdraw(key, unique, errno);
         true
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ferrofuse_protocol::Dialect;
+use ferrofuse_protocol::{Dialect, Errno};
 use parking_lot::{Condvar, Mutex};
 
 use crate::arena::Region;
@@ -227,6 +227,15 @@ impl<M: Memory> Session<M> {
     /// thread but a worker's.
     pub fn wait_idle(&self, deadline: Instant) -> bool {
         self.in_flight.wait_idle(deadline)
+    }
+
+    /// Before an end: as [`Session::wait_idle`], but that waiting for a lock is over. Who does, and who would have to, is told
+    /// `ECONNABORTED`, as at the session's end.
+    pub fn drain(&self, deadline: Instant) -> bool {
+        if let Some(locks) = &self.locks {
+            self.woken(locks.end_waits(Errno::ECONNABORTED));
+        }
+        self.wait_idle(deadline)
     }
 
     /// Makes every worker return after the request it serves; parked requests are served first. Callable from any

@@ -423,6 +423,31 @@ fn the_end_of_the_session_answers_everybody_who_waits() {
 }
 
 #[test]
+fn a_drain_ends_all_waits_and_goes_on_serving() {
+    let _watchdog = Watchdog::new();
+    for keeper in [LockKeeper::Engine, LockKeeper::FileSystem] {
+        let (mut running, node, fh) = started(keeper, 2, Config::default());
+        assert_eq!(set(&mut running, node, &arg(fh, 1, WRITE)), 0);
+        let waiting = [2, 3].map(|owner| wait(&mut running, node, &arg(fh, owner, WRITE)));
+        while running.session.in_flight() != 2 {
+            std::thread::yield_now();
+        }
+        assert!(running.session.drain(Instant::now() + Duration::from_secs(30)));
+        assert_eq!(
+            next_two(&mut running),
+            waiting.map(|unique| (unique, libc::ECONNABORTED))
+        );
+        let late = wait(&mut running, node, &arg(fh, 4, WRITE));
+        assert_eq!(next(&mut running), (late, libc::ECONNABORTED));
+        assert_eq!(holder(&mut running, node, fh), 1);
+        assert_eq!(set(&mut running, node, &arg(fh, 1, UNLOCK)), 0);
+        let free = wait(&mut running, node, &arg(fh, 4, WRITE));
+        assert_eq!(next(&mut running), (free, 0));
+        end(running);
+    }
+}
+
+#[test]
 fn a_connection_that_is_cut_leaves_nobody_behind() {
     let _watchdog = Watchdog::new();
     let (mut running, node, fh) = engine(2);

@@ -495,3 +495,47 @@ fn the_end_takes_everybody_who_waits() {
     assert_eq!(all, [2, 3]);
     assert_eq!(ready(&locks), []);
 }
+
+#[test]
+fn when_waits_end_who_waits_or_would_fails_and_who_has_a_lock_keeps_it() {
+    let aborted = Fate::Failed(Errno::ECONNABORTED);
+    let locks = table();
+    hold(&locks, claim(1, Kind::Write, 0, 9));
+    park(&locks, claim(2, Kind::Write, 0, 9), 2);
+    park(&locks, claim(3, Kind::Write, 5, 9), 3);
+    assert_eq!(locks.end_waits(Errno::ECONNABORTED).ready, 2);
+    assert_eq!(
+        locks.set(&claim(1, Kind::Unlock, 0, 4)).ready,
+        0,
+        "who was refused gets nothing"
+    );
+    assert_eq!(ready(&locks), [(2, aborted), (3, aborted)]);
+    let late = claim(4, Kind::Write, 0, 9);
+    assert_eq!(locks.wait(&late, 4, 4).outcome, Some((4, aborted)));
+    let free = claim(4, Kind::Write, 0, 4);
+    assert_eq!(locks.wait(&free, 6, 6).outcome, Some((6, Fate::Granted)));
+    assert_eq!(locks.in_the_way(&late).map(|held| held.owner), Some(1));
+}
+
+#[test]
+fn when_waits_end_a_file_system_that_is_being_asked_may_still_grant() {
+    let aborted = Fate::Failed(Errno::ECONNABORTED);
+    let locks = by_file_system();
+    let (first, second) = (claim(1, Kind::Write, 0, 9), claim(2, Kind::Write, 0, 9));
+    locks.begins(&first, 1).unwrap();
+    locks.begins(&second, 2).unwrap();
+    assert_eq!(locks.wait(&second, 2, 2).outcome, None);
+    assert_eq!(locks.changed(KEY).ready, 1);
+    assert_eq!(
+        locks.end_waits(Errno::ECONNABORTED).ready,
+        0,
+        "one is asked about, one on its way"
+    );
+    assert_eq!(locks.wait(&first, 1, 1).outcome, Some((1, aborted)), "it was refused");
+    assert_eq!(locks.begins(&second, 2), Err(Errno::ECONNABORTED), "nobody asks again");
+    locks.begins(&first, 3).unwrap();
+    locks.ends(KEY, 3);
+    locks.begins(&first, 5).unwrap();
+    assert_eq!(locks.wait(&first, 5, 5).outcome, Some((5, aborted)));
+    assert_eq!(locks.state.lock().waiters, 0);
+}

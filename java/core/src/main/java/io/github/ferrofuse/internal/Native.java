@@ -58,13 +58,14 @@ public final class Native {
   public static native void finish(long mount);
 
   /**
-   * Waits until no request is in progress.
+   * Waits until no request is in progress. Whoever waits for a lock, now or later, is told that the
+   * mount ends.
    *
    * @param mount the mount
    * @param millis how long at most
    * @return false if the time ran out
    */
-  public static native boolean awaitIdle(long mount, long millis);
+  public static native boolean drain(long mount, long millis);
 
   /**
    * Unmounts: waits until nobody uses it, at most for a time, then takes it out of the tree. Not
