@@ -717,8 +717,8 @@ fn a_failed_open_gives_its_slot_back() {
         max_handles: 1,
         ..Config::default()
     };
-    let mut running = Running::start(&Flat::with_files(&["a"]), 1, config);
-    let node = running.lookup("a");
+    let mut running = Running::start(&Flat::with_files(&["busy"]), 1, config);
+    let node = running.lookup("busy");
     let truncating = OpenIn {
         flags: libc::O_TRUNC as u32,
         open_flags: 0,

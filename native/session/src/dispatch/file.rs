@@ -99,7 +99,10 @@ impl<H: Handler> Serving<'_, H> {
             slot,
         };
         let out = self.opened(fh, open, Kind::File, opened);
-        let entry = self.acceptable(entry, Some(libc::S_IFREG));
+        let mut entry = self.acceptable(entry, Some(libc::S_IFREG));
+        if self.call.opcode == Opcode::Create && arg.flags & libc::O_TRUNC as u32 != 0 {
+            entry = entry.and_then(|entry| self.created_truncating(entry, open, arg));
+        }
         match entry.and_then(|entry| self.hand_out(entry)) {
             Ok(entry) => {
                 let delivery = self.reply.records(&entry, &out);

@@ -1,22 +1,23 @@
 //! Setuid and setgid, which a file loses when it changes.
 //!
 //! Called by what opens, writes and answers attributes. A file system that clears privileges itself (`HANDLE_KILLPRIV_V2`)
-//! is left alone; otherwise the kernel clears them by SETATTR, but for the two changes that are made here.
+//! is left alone; otherwise the kernel clears them by SETATTR and REMOVEXATTR, but for the changes that are made here.
 
-use ferrofuse_protocol::abi::{fattr, init, Attr, SetattrIn};
-use ferrofuse_protocol::Opcode;
+use ferrofuse_protocol::abi::{fattr, init, Attr, CreateIn, SetattrIn};
+use ferrofuse_protocol::{Errno, Name, Opcode};
 
-use super::Serving;
-use crate::handler::{Handler, Outcome};
+use super::{forgotten, Serving};
+use crate::handler::{Entry, Handler, Key, Outcome};
 use crate::handles::Open;
+
+/// What holds the capabilities of a file.
+const CAPABILITIES: &[u8] = b"security.capability";
 
 impl<H: Handler> Serving<'_, H> {
     /// Clears the privileges of an open file for the caller. The kernel leaves it to the file system, asked for or not, where
     /// an open truncates (`ATOMIC_O_TRUNC`) and where a write passes its cache by (`FOPEN_DIRECT_IO`).
     pub(super) fn clear_privileges(&mut self, open: Open) -> Outcome<()> {
-        let session = self.session;
-        let able = [Opcode::Getattr, Opcode::Setattr].map(|opcode| session.config.handles(opcode));
-        if session.granted.flags & init::HANDLE_KILLPRIV_V2 != 0 || able != [true, true] {
+        if !self.clears(&[Opcode::Getattr, Opcode::Setattr]) {
             return Ok(());
         }
         let Open { key, slot } = open;
@@ -24,10 +25,57 @@ impl<H: Handler> Serving<'_, H> {
         let Ok(found) = self.upcall(|handler, call| handler.getattr(call, key, Some(slot))) else {
             return Ok(());
         };
-        let mode = found.attr.mode & !lost(found.attr.mode);
-        if mode == found.attr.mode {
+        self.set_mode(open, &found.attr, found.attr.mode & !lost(found.attr.mode))
+    }
+
+    /// Clears the privileges of a file that a truncating CREATE has opened, as the truncation has cost them if the file was
+    /// there before: somebody else has made it since the kernel looked, and the kernel takes it for new. Whether it is, no
+    /// answer tells: what was asked for stays. Unlike an open's, the truncation is none that the kernel knows of, so not even
+    /// capabilities are gone.
+    pub(super) fn created_truncating(&mut self, mut entry: Entry, open: Open, arg: &CreateIn) -> Outcome<Entry> {
+        let may_keep = self.call.caller.uid == 0;
+        let mode = entry.attr.mode & !(lost(entry.attr.mode) & !arg.mode);
+        let mut outcome = Ok(());
+        if !may_keep && self.clears(&[Opcode::Setattr]) {
+            outcome = self.set_mode(open, &entry.attr, mode);
+            entry.attr.mode = mode;
+        }
+        if outcome.is_ok() && self.clears(&[Opcode::Getxattr, Opcode::Removexattr]) {
+            outcome = self.remove_capabilities(open.key);
+        }
+        if let Err(errno) = outcome {
+            forgotten(self.session, self.handler, Key(entry.nodeid), 1);
+            return Err(errno);
+        }
+        Ok(entry)
+    }
+
+    /// Whether it is for us to clear, and the file system can do what it takes.
+    fn clears(&self, by: &[Opcode]) -> bool {
+        let session = self.session;
+        session.granted.flags & init::HANDLE_KILLPRIV_V2 == 0 && by.iter().all(|&opcode| session.config.handles(opcode))
+    }
+
+    fn remove_capabilities(&mut self, key: Key) -> Outcome<()> {
+        let Ok(name) = Name::component(CAPABILITIES) else {
+            return Ok(());
+        };
+        // As the kernel does, which takes an attribute that can't be read or is empty for none.
+        match self.upcall(|handler, call| handler.getxattr(call, key, name, 0)) {
+            Ok(0) | Err(_) => return Ok(()),
+            Ok(_) => {}
+        }
+        match self.upcall(|handler, call| handler.removexattr(call, key, name)) {
+            Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn set_mode(&mut self, open: Open, attr: &Attr, mode: u32) -> Outcome<()> {
+        if mode == attr.mode {
             return Ok(());
         }
+        let Open { key, slot } = open;
         let change = SetattrIn {
             valid: fattr::MODE,
             mode,

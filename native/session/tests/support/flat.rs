@@ -1,7 +1,8 @@
 //! A flat in-memory file system that keeps book of everything the engine tells it.
 //!
 //! Keys: the root is 1, files are 10 and up. A file's name makes it special: "panic" panics in every call that names
-//! it, "greedy" answers more than was asked for, "shared" and "free" open with that concurrency.
+//! it, "greedy" answers more than was asked for, "shared" and "free" open with that concurrency, "busy" is not truncated by
+//! an open.
 
 use std::alloc::{alloc_zeroed, dealloc, Layout};
 use std::collections::{BTreeMap, HashMap};
@@ -65,6 +66,8 @@ pub(crate) struct File {
     pub(crate) name: String,
     /// `S_IFMT` bits.
     pub(crate) kind: u32,
+    /// The others of the mode.
+    pub(crate) permissions: u32,
     pub(crate) data: Vec<u8>,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -83,6 +86,8 @@ pub(crate) struct Book {
     pub(crate) open_flags: u32,
     /// Of the last setxattr.
     pub(crate) kills_sgid: bool,
+    /// No mode is changed.
+    pub(crate) fixed: bool,
     /// Of the last lookup.
     pub(crate) caller: Caller,
     /// How many calls are inside `read` or `write`.
@@ -136,6 +141,7 @@ impl Flat {
             let file = File {
                 name: (*name).to_owned(),
                 kind: libc::S_IFREG,
+                permissions: 0o640,
                 data: (0..=255).collect(),
                 xattrs: BTreeMap::new(),
             };
@@ -198,7 +204,7 @@ impl Door {
     fn attr(book: &Book, key: u64) -> Outcome<abi::Attr> {
         let (mode, size) = match book.files.get(&key) {
             _ if key == ROOT_KEY => (libc::S_IFDIR | 0o755, 0),
-            Some(file) => (file.kind | 0o640, file.data.len() as u64),
+            Some(file) => (file.kind | file.permissions, file.data.len() as u64),
             None => return Err(Errno::ENOENT),
         };
         Ok(abi::Attr {
@@ -233,6 +239,7 @@ impl Door {
         let file = File {
             name: name.to_owned(),
             kind: if name == "twisted" { libc::S_IFSOCK } else { kind },
+            permissions: 0o640,
             data: data.to_vec(),
             xattrs: BTreeMap::new(),
         };
@@ -409,10 +416,16 @@ impl Handler for Door {
         if change.size > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
+        if change.valid & abi::fattr::MODE != 0 && self.0.get(|book| book.fixed) {
+            return Err(Errno::EPERM);
+        }
         self.0.change(|book| {
             if let Some(file) = book.files.get_mut(&node.0) {
                 if change.valid & abi::fattr::SIZE != 0 {
                     file.data.resize(change.size as usize, 0);
+                }
+                if change.valid & abi::fattr::MODE != 0 {
+                    file.permissions = change.mode & !libc::S_IFMT;
                 }
             }
         });
@@ -469,13 +482,23 @@ impl Handler for Door {
     }
 
     fn open(&mut self, _: &mut Call<'_, Pages>, node: Key, arg: &abi::OpenIn, slot: Slot) -> Outcome<Opened> {
-        if arg.flags & libc::O_TRUNC as u32 != 0 {
+        let truncates = arg.flags & libc::O_TRUNC as u32 != 0;
+        if truncates
+            && self
+                .0
+                .get(|book| book.files.get(&node.0).is_some_and(|file| file.name == "busy"))
+        {
             return Err(Errno::ETXTBSY);
         }
         if arg.flags & libc::O_DIRECT as u32 != 0 {
             return Err(Errno::ENOSYS);
         }
-        self.0.change(|book| book.open_flags = arg.flags);
+        self.0.change(|book| {
+            book.open_flags = arg.flags;
+            if let Some(file) = book.files.get_mut(&node.0).filter(|_| truncates) {
+                file.data.clear();
+            }
+        });
         Ok(self.opened(node.0, slot))
     }
 
@@ -484,10 +507,21 @@ impl Handler for Door {
         _: &mut Call<'_, Pages>,
         _: Key,
         name: &Name,
-        _: &abi::CreateIn,
+        arg: &abi::CreateIn,
         slot: Slot,
     ) -> Outcome<(Entry, Opened)> {
-        let entry = self.make(name, libc::S_IFREG, &[])?;
+        let found = Self::find(&self.0.lock(), text(name)?);
+        let entry = match found {
+            Some(key) => Self::entry(&mut self.0.lock(), key)?,
+            None => self.make(name, libc::S_IFREG, &[])?,
+        };
+        self.0.change(|book| {
+            if let Some(file) = book.files.get_mut(&entry.nodeid) {
+                if arg.flags & libc::O_TRUNC as u32 != 0 {
+                    file.data.clear();
+                }
+            }
+        });
         Ok((entry, self.opened(entry.nodeid, slot)))
     }
 

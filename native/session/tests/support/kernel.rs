@@ -11,7 +11,12 @@ pub(crate) const ROOT: u64 = 1;
 pub(crate) struct Kernel {
     socket: OwnedFd,
     last_unique: u64,
+    /// Who asks.
+    pub(crate) uid: u32,
 }
+
+/// Whoever it is, not root.
+const SOMEBODY: u32 = 1000;
 
 /// A reply as the kernel sees it.
 #[derive(Debug)]
@@ -39,6 +44,14 @@ impl Reply {
 }
 
 impl Kernel {
+    fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            last_unique: 0,
+            uid: SOMEBODY,
+        }
+    }
+
     /// Both ends of a connection; the engine's end first.
     pub(crate) fn pair() -> (OwnedFd, Self) {
         let mut ends = [0; 2];
@@ -48,7 +61,7 @@ impl Kernel {
         assert_eq!(made, 0, "{}", io::Error::last_os_error());
         // SAFETY: both were just opened and nobody else knows them.
         let [engine, socket] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-        (engine, Self { socket, last_unique: 0 })
+        (engine, Self::new(socket))
     }
 
     /// Sends INIT as a kernel of 7.`minor` that offers everything.
@@ -83,7 +96,7 @@ impl Kernel {
             opcode: opcode.raw(),
             unique,
             nodeid,
-            uid: 1000,
+            uid: self.uid,
             gid: 100,
             pid: 4242,
             ..InHeader::default()
@@ -140,7 +153,7 @@ impl Kernel {
     /// The same end for another thread; its `unique`s are the caller's business.
     pub(crate) fn second(&self) -> Self {
         let socket = self.socket.try_clone().expect("a descriptor");
-        Self { socket, last_unique: 0 }
+        Self::new(socket)
     }
 
     /// The next message, which has to be one that nobody has asked for: its code and what follows its head.
