@@ -82,17 +82,6 @@ pub const KNOWN: &[Difference] = &[
         },
     },
     Difference {
-        name: "setgid after a write",
-        why: "<linux/fuse.h>, FUSE_HANDLE_KILLPRIV_V2: a write or truncation takes setgid only from a file that its group \
-              may execute; the kernel's own file systems also take it when the writer is not in the group",
-        applies: |case| match case {
-            Case::Attribute { name: "mode", host, mount, .. } => {
-                mount.mode & libc::S_IXGRP == 0 && mount.mode == host.mode | libc::S_ISGID
-            }
-            _ => false,
-        },
-    },
-    Difference {
         name: "times of a fifo",
         why: "the kernel keeps a fifo's data by itself, and tells FUSE nothing of it, not even when it changes times",
         applies: |case| {

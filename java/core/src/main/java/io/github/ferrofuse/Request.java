@@ -32,7 +32,9 @@ public interface Request {
   /**
    * Whether the operation (write, truncation, truncating open) must clear setuid, and setgid of a
    * group-executable file. Only ever true after {@link Connection#clearsPrivileges}, which says
-   * when else they must be cleared; otherwise the kernel does it.
+   * when else they must be cleared; otherwise the kernel does it. The kernel's own file systems
+   * then also take setgid of a file that its group may not execute, if the caller is not in that
+   * group, which {@link #gid} and {@link #groups} tell: such a request is always the caller's own.
    *
    * <p>Of a {@code setxattr} that sets an access ACL it says that setgid, and only that, must be
    * cleared, of any kind of file: the caller is neither in the file's group nor privileged. Only

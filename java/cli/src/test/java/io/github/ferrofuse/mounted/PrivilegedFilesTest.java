@@ -85,9 +85,9 @@ class PrivilegedFilesTest {
       """;
 
   /**
-   * Left out, because the kernel does not tell a FUSE file system what it would have to know:
-   * setgid without group execution is lost to writers outside the group, and any chown, even of
-   * nothing, costs privileges.
+   * Left out, because the kernel does not tell a FUSE file system what it would have to know: any
+   * chown, even of nothing, costs privileges; and where the kernel clears them, because it does not
+   * look: setgid without group execution is lost to callers outside the group.
    */
   private static final String STEPS =
       CHANGES
@@ -97,10 +97,12 @@ class PrivilegedFilesTest {
                      open_truncating, create_truncating, allocate, punch, copy, give_group,
                      give_away, open_only, touch, attribute, permit, move]
           top = os.getcwd()
-          for caller in ((0, 0, []), (1000, 1000, []), (1001, 1000, []), (1001, 1001, [])):
+          for caller in ((0, 0, []), (1000, 1000, []), (1001, 1000, []), (1001, 1001, []),
+                         (1001, 1001, [5, 1000]), (1000, 1001, [5])):
+              stranger = caller[0] != 0 and 1000 not in (caller[1], *caller[2])
               cases = [(change, mode) for change in changes
                        for mode in (0o6777, 0o4666, 0o2676, 0o2666, 0o6755, 0o666)
-                       if caller[1] != 1001 or mode != 0o2666]
+                       if declared or not stranger or mode != 0o2666]
               for number in range(len(cases)):
                   os.mkdir("%d" % number)
                   os.chmod("%d" % number, 0o777)
@@ -148,7 +150,7 @@ class PrivilegedFilesTest {
             .suid(true)
             .writebackCache(writeback)
             .directIo(direct);
-    twins.same(fs, options, STEPS);
+    twins.same(fs, options, "declared = " + (declared ? "True\n" : "False\n") + STEPS);
   }
 
   /** The same file system, but for the declaration that it clears privileges. */

@@ -9,9 +9,11 @@ import io.github.ferrofuse.Name;
 import io.github.ferrofuse.PosixAcl;
 import io.github.ferrofuse.Request;
 import io.github.ferrofuse.XattrSink;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicLongFieldUpdater;
 import java.util.concurrent.locks.StampedLock;
+import java.util.stream.IntStream;
 
 /**
  * One file of any type, whatever names it has: its attributes, and how long it is needed.
@@ -183,7 +185,7 @@ abstract class Inode {
         clearCapabilities();
       }
       if (change.hasUid() || change.hasGid() || request.killsPrivileges()) {
-        clearPrivileges();
+        clearPrivileges(request);
       }
       if (change.hasMode()) {
         setMode(change.mode());
@@ -212,16 +214,32 @@ abstract class Inode {
   }
 
   /**
-   * Clears setuid, setgid of a group-executable file, and capabilities: what {@code
-   * FUSE_HANDLE_KILLPRIV_V2} asks for when the content or the owner changes. Does nothing to a
-   * directory. Caller holds the lock for writing.
+   * Clears setuid, setgid, and capabilities: what {@code FUSE_HANDLE_KILLPRIV_V2} asks for when the
+   * content or the owner changes. Setgid of a file that its group may not execute is lost only to a
+   * stranger, as on the kernel's own file systems. Does nothing to a directory. Caller holds the
+   * lock for writing.
    */
-  final void clearPrivileges() {
+  final void clearPrivileges(Request request) {
     if (type == FileType.DIRECTORY) {
       return;
     }
-    permissions &= (permissions & S_IXGRP) != 0 ? ~(S_ISUID | S_ISGID) : ~S_ISUID;
+    permissions &= ~S_ISUID;
+    if ((permissions & S_ISGID) != 0 && ((permissions & S_IXGRP) != 0 || isStranger(request))) {
+      permissions &= ~S_ISGID;
+    }
     clearCapabilities();
+  }
+
+  /** Whether the caller is neither root nor in the file's group; who is unknown is in no group. */
+  private boolean isStranger(Request request) {
+    if (request.uid() == 0 || request.gid() == gid) {
+      return false;
+    }
+    try {
+      return IntStream.of(request.groups()).noneMatch(group -> group == gid);
+    } catch (IOException e) {
+      return true;
+    }
   }
 
   /**

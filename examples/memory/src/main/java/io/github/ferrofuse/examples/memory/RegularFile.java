@@ -95,7 +95,7 @@ final class RegularFile extends Inode {
     try {
       int count = data.write(src, offset);
       if (count > 0) {
-        changed(request.killsPrivileges(), clock);
+        changed(request, request.killsPrivileges(), clock);
       }
       return count;
     } finally {
@@ -108,7 +108,7 @@ final class RegularFile extends Inode {
     long stamp = lock.writeLock();
     try {
       data.truncate(0);
-      changed(request.killsPrivileges(), clock);
+      changed(request, request.killsPrivileges(), clock);
     } finally {
       lock.unlockWrite(stamp);
     }
@@ -137,7 +137,7 @@ final class RegularFile extends Inode {
       } else {
         throw Errno.EOPNOTSUPP.exception();
       }
-      changed(request.uid() != 0, clock);
+      changed(request, request.uid() != 0, clock);
     } finally {
       lock.unlockWrite(stamp);
     }
@@ -215,7 +215,7 @@ final class RegularFile extends Inode {
           data.truncate(offset + length);
         }
       }
-      changed(request.uid() != 0, clock);
+      changed(request, request.uid() != 0, clock);
       return put;
     } catch (FuseException e) {
       if (orFails) {
@@ -227,9 +227,9 @@ final class RegularFile extends Inode {
     }
   }
 
-  private void changed(boolean killsPrivileges, Clock clock) {
+  private void changed(Request request, boolean killsPrivileges, Clock clock) {
     if (killsPrivileges) {
-      clearPrivileges();
+      clearPrivileges(request);
     } else {
       clearCapabilities();
     }

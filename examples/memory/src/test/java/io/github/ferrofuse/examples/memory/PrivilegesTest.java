@@ -113,10 +113,45 @@ class PrivilegesTest {
     assertKeeps(fallocate, List.of());
     assertClears(
         file -> {
-          client.as(Caller.USER);
+          client.as(Caller.KILLING);
           fallocate.run(file);
           client.as(Caller.ROOT);
         });
+  }
+
+  @Test
+  void setgidThatTheGroupMayNotExecuteIsLostToStrangersOnly() throws IOException {
+    long source = client.mkfile(Client.ROOT, "source");
+    client.write(source, Client.bytes("x"), 0);
+    List<Action> actions =
+        List.of(
+            file -> client.write(file, Client.bytes("x"), 0),
+            file -> client.setattr(file, Change.of().size(2)),
+            file -> client.setattr(file, Change.of().uid(1000)),
+            file -> client.open(file, O_RDWR | O_TRUNC),
+            file -> client.open(file, O_RDWR).fallocate(client.caller, 0, 0, 10),
+            file -> copy(source, file));
+    for (Action action : actions) {
+      assertEquals(0745, after(action, Caller.STRANGER));
+      assertEquals(0745, after(action, Caller.UNKNOWN));
+      assertEquals(02745, after(action, Caller.KILLING));
+    }
+  }
+
+  private void copy(long source, long target) throws IOException {
+    FileHandle from = client.open(source, O_RDWR);
+    client.open(target, O_RDWR).copyFileRange(client.caller, from, 0, 0, 1);
+  }
+
+  /** What is left of root's file when somebody has done something to it. */
+  private int after(Action action, Caller caller) throws IOException {
+    long file = privileged("file", 06745);
+    client.as(caller);
+    action.run(file);
+    client.as(Caller.ROOT);
+    int left = client.stat(file).permissions();
+    client.unlink(Client.ROOT, "file");
+    return left;
   }
 
   @Test
