@@ -14,7 +14,8 @@ mod place;
 mod table;
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ use fusermount::Watcher;
 use place::{MountId, Place};
 
 const DEVICE: &str = "/dev/fuse";
+/// Where fusectl has a directory for each connection (Documentation/filesystems/fuse.rst).
+const CONNECTIONS: &str = "/sys/fs/fuse/connections";
 /// First and longest pause between two attempts to unmount a busy mount.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
@@ -273,8 +276,8 @@ impl Mount {
     }
 
     /// Takes a mount whose connection was cut out of the tree: by closing every descriptor of the device, as
-    /// `Session::abort` does. Where we may, the kernel is told to cut it, too, so that a descriptor which another process
-    /// has inherited keeps nobody waiting. An unmount in progress ends with `Aborted`. Does nothing once the mount has
+    /// `Session::abort` does. Where we may, the kernel is told to cut it, too (root by a forced unmount, others by fusectl),
+    /// so that a descriptor that another process has inherited, or that a write waits on, keeps nobody waiting. An unmount in progress ends with `Aborted`. Does nothing once the mount has
     /// ended.
     ///
     /// # Errors
@@ -330,7 +333,11 @@ impl Mount {
             Standing::Covered => return Err(self.covered()),
             Standing::Top(point) => point,
         };
-        let Err(error) = (if dead { force(&point) } else { detach(&point, false) }) else {
+        let Err(error) = (if dead {
+            self.force(&point)
+        } else {
+            detach(&point, false)
+        }) else {
             return done(Unmounted::Clean);
         };
         // The tree may have changed since it was looked at.
@@ -342,6 +349,34 @@ impl Mount {
                 done(Unmounted::Detached)
             }
             Standing::Top(_) => Err(error),
+        }
+    }
+
+    /// As `detach`, for a mount that is to be dead: whoever still waits for an answer in it gets an error.
+    fn force(&self, point: &Path) -> Result<(), MountError> {
+        match direct::force(point) {
+            // Only the machine's own root may.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                self.cut(point);
+                detach(point, false)
+            }
+            outcome => outcome.map_err(|error| not_unmounted(point, &error)),
+        }
+    }
+
+    /// Has the kernel cut the connection, if fusectl is there: whoever mounted may. It matters where a descriptor of the
+    /// device is still open, because a write to it waits or another process has inherited it.
+    fn cut(&self, point: &Path) {
+        // As long as the mount is pinned, its number is no other connection's.
+        let pinned = Place::open(point).ok().filter(|place| place.mount == self.id);
+        if let Some(_pinned) = pinned {
+            let abort = format!("{CONNECTIONS}/{}/abort", self.connection());
+            let told = File::options()
+                .write(true)
+                .open(abort)
+                .and_then(|mut file| file.write_all(b"1"));
+            // Without fusectl the mount is only taken out of the tree.
+            let _ = told;
         }
     }
 
@@ -397,15 +432,6 @@ impl Drop for Mount {
 fn detach(point: &Path, lazy: bool) -> Result<(), MountError> {
     match direct::unmount(point, lazy) {
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => fusermount::unmount(point, lazy),
-        outcome => outcome.map_err(|error| not_unmounted(point, &error)),
-    }
-}
-
-/// As `detach`, for a mount that is to be dead: whoever still waits for an answer in it gets an error.
-fn force(point: &Path) -> Result<(), MountError> {
-    match direct::force(point) {
-        // Only the machine's own root may.
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => detach(point, false),
         outcome => outcome.map_err(|error| not_unmounted(point, &error)),
     }
 }

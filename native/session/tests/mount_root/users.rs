@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,6 +67,25 @@ fn a_user_mounts_and_unmounts_through_fusermount() {
         leave_dead(&MountSpec::new(&point));
         let (_device, _mount) = mounted(&MountSpec::new(&point));
         assert_eq!(mounts_at(&point).len(), 1);
+    });
+}
+
+#[test]
+fn a_users_abort_ends_whoever_waits_though_the_device_is_open() {
+    isolated_as_root(|| {
+        let point = directory("x");
+        become_nobody();
+        let (_device, mount) = mounted(&MountSpec::new(&point));
+        let user = occupy(&point);
+        let inside = format!("/proc/self/fd/{}", user.as_raw_fd());
+        thread::scope(|scope| {
+            // INIT is never answered: it waits, also when the mount is out of the tree.
+            let waiting = scope.spawn(|| fs::metadata(inside));
+            mount.abort().expect("the owner may");
+            waiting.join().expect("no panic").expect_err("it was cut");
+        });
+        assert_eq!(mount.unmount(SOON).expect("a verdict"), Unmounted::Aborted);
+        assert!(mounts_at(&point).is_empty());
     });
 }
 
