@@ -59,6 +59,17 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
                 .to_owned(),
         ));
     }
+    let without_effect: Vec<String> = settings
+        .config
+        .without_effect()
+        .map(|opcode| opcode.to_string())
+        .collect();
+    if !without_effect.is_empty() {
+        return Err(Error::Failed(format!(
+            "{} need open files, and the file system opens none: leave them out of operations(), or put OPEN into it",
+            without_effect.join(" and ")
+        )));
+    }
     Ok(settings)
 }
 
@@ -230,6 +241,27 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn what_needs_open_files_is_refused_by_name_where_none_is_opened() {
+        let operations = |opcodes: &[Opcode]| {
+            let bits: u64 = opcodes.iter().map(|opcode| 1 << opcode.raw()).sum();
+            parse(format!("operations={bits}\0").as_bytes())
+        };
+        let refused = |opcodes: &[Opcode]| operations(opcodes).err().expect("refused").to_string();
+        let both = refused(&[Opcode::Read, Opcode::Poll, Opcode::CopyFileRange]);
+        assert!(both.starts_with("COPY_FILE_RANGE and POLL need"), "{both}");
+        let one = refused(&[Opcode::Write, Opcode::Opendir, Opcode::Poll]);
+        assert!(one.starts_with("POLL need") && one.contains("OPEN"), "{one}");
+        for opens in [Opcode::Open, Opcode::Create, Opcode::Tmpfile] {
+            assert!(operations(&[Opcode::Read, Opcode::Poll, Opcode::CopyFileRange, opens]).is_ok());
+        }
+        assert!(
+            operations(&[Opcode::Readdir, Opcode::Poll]).is_ok(),
+            "there are no files"
+        );
+        assert!(operations(&[Opcode::Read, Opcode::Lseek]).is_ok());
     }
 
     #[test]

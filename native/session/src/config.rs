@@ -135,6 +135,15 @@ impl Config {
         self.serves_unopened(Kind::File) || self.serves_unopened(Kind::Directory)
     }
 
+    /// What is declared, but works on an open file alone, where none is ever opened: it would be refused each time.
+    pub fn without_effect(&self) -> impl Iterator<Item = Opcode> + '_ {
+        let on_open_files = [Opcode::CopyFileRange, Opcode::Poll];
+        let opens_nothing = self.serves_unopened(Kind::File);
+        on_open_files
+            .into_iter()
+            .filter(move |&opcode| opens_nothing && self.handles(opcode))
+    }
+
     /// Whether what is of a kind is used without having been opened.
     pub(crate) fn serves_unopened(&self, kind: Kind) -> bool {
         let (uses, opens): (&[Opcode], &[Opcode]) = match kind {

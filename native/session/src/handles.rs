@@ -36,9 +36,12 @@ struct Handle {
     key: AtomicU64,
     /// `open(2)` flags.
     flags: AtomicU32,
-    /// [`Kind`] in the lower half, [`Concurrency`] in the upper; 0 until the file system has opened it.
+    /// [`Kind`] in the lower half, [`Concurrency`] in the upper, with [`ENDS`]; 0 until the file system has opened it.
     shape: AtomicU32,
 }
+
+/// In a handle's shape: its release has begun.
+const ENDS: u32 = 1 << 31;
 
 // SAFETY: atomics of 8 + 4 + 4 bytes, repr(C): no padding.
 unsafe impl Record for Handle {}
@@ -97,6 +100,20 @@ impl Handles {
         })
     }
 
+    /// The release of an open handle begins. It is found as before, for what the release itself takes.
+    pub(crate) fn ends(&self, slot: Slot) {
+        self.arena.get(slot.0).shape.fetch_or(ENDS, Ordering::AcqRel);
+    }
+
+    /// Whether the kernel names a handle whose release has not begun.
+    pub(crate) fn lasts(&self, fh: Fh) -> bool {
+        let found = self.arena.find(fh.0);
+        found.is_some_and(|(slot, handle)| {
+            let shape = handle.shape.load(Ordering::Acquire);
+            shape & ENDS == 0 && self.arena.is_current(slot, fh.0)
+        })
+    }
+
     /// Ends a handle, opened or only reserved; the caller is its last user.
     pub(crate) fn free(&self, slot: Slot) {
         self.arena.release(slot.0);
@@ -150,6 +167,21 @@ mod tests {
         assert_eq!(handles.find(fh, Kind::File), Some(Open { key: Key(9), slot }));
         handles.free(slot);
         assert_eq!(handles.find(fh, Kind::File), None);
+    }
+
+    #[test]
+    fn a_handle_whose_release_has_begun_is_found_but_does_not_last() {
+        let handles = handles(1);
+        let (fh, slot) = open(&handles, 9, Kind::File);
+        assert!(handles.lasts(fh));
+        handles.ends(slot);
+        assert!(!handles.lasts(fh));
+        assert_eq!(handles.find(fh, Kind::File), Some(Open { key: Key(9), slot }));
+        assert_eq!(handles.leftovers().len(), 1);
+        handles.free(slot);
+        assert!(!handles.lasts(fh));
+        let (again, _) = open(&handles, 9, Kind::File);
+        assert!(handles.lasts(again) && !handles.lasts(fh));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ferrofuse_protocol::Errno;
 
 use crate::crew::Rest;
-use crate::dispatch::{self, Verdict};
+use crate::dispatch::{self, lock, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Access, Parked, Pass};
 use crate::handler::Handler;
@@ -272,6 +272,7 @@ impl<'s, H: Handler> Worker<'s, H> {
                 self.idle();
                 self.put(lease);
                 self.session.set_aside_too_late(unique);
+                lock::is_too_late(self.session, locks, claim);
                 None
             }
             Some((request, fate)) => {

@@ -27,8 +27,19 @@ pub(super) fn is_ours<M: Memory>(session: &Session<M>, opcode: Opcode) -> bool {
 
 /// The handle that a lock request came through, and what it is about.
 fn claim<M: Memory>(session: &Session<M>, arg: &LkIn) -> Outcome<(Open, Claim)> {
-    let open = session.handles.find(Fh(arg.fh), Kind::File).ok_or(Errno::EBADF)?;
+    let open = session.handles.find(Fh(arg.fh), Kind::File);
+    let open = open.filter(|_| session.handles.lasts(Fh(arg.fh))).ok_or(Errno::EBADF)?;
     Ok((open, Claim::of(open.key, arg)?))
+}
+
+/// To be called after something was locked through a handle, or waits by it. `true`: the release of the handle has begun
+/// meanwhile, which no kernel does, and all that is locked through it is undone: the release may have looked before.
+pub(crate) fn is_too_late<M: Memory>(session: &Session<M>, locks: &Locks<SetAside>, claim: &Claim) -> bool {
+    let too_late = !session.handles.lasts(Fh(claim.fh));
+    if too_late {
+        session.woken(locks.released(claim.key, claim.fh, None));
+    }
+    too_late
 }
 
 /// SETLKW, up to where it would have to wait.
@@ -66,7 +77,12 @@ fn set<H: Handler>(
     arg: &LkIn,
 ) -> Outcome<bool> {
     if locks.keeper() != LockKeeper::FileSystem {
-        return session.woken(locks.set(claim));
+        let outcome = session.woken(locks.set(claim));
+        return if is_too_late(session, locks, claim) {
+            Err(Errno::EBADF)
+        } else {
+            outcome
+        };
     }
     let outcome = asked(&session.log, handler, call, |handler, call| {
         handler.setlk(call, open.key, open.slot, arg)
@@ -146,11 +162,13 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
-    /// Before a release, which is the last the file system hears of a handle: its flock lock.
+    /// Before a release, which is the last the file system hears of a handle: its flock lock. From here on nothing is
+    /// locked through the handle.
     pub(super) fn unlock_released(&mut self, open: Outcome<Open>, arg: &ReleaseIn) {
         let (Ok(open), Some(locks)) = (open, &self.session.locks) else {
             return;
         };
+        self.session.handles.ends(open.slot);
         if arg.release_flags & FLOCK_UNLOCK != 0 && locks.keeper() == LockKeeper::FileSystem {
             self.unlock(locks, open, arg.fh, arg.lock_owner, abi::lk::FLOCK);
         }

@@ -7,7 +7,7 @@ mod dir;
 mod entry;
 mod file;
 mod ioctl;
-mod lock;
+pub(crate) mod lock;
 mod node;
 mod privileges;
 mod refusal;

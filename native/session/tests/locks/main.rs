@@ -474,6 +474,44 @@ fn a_handle_that_ends_though_somebody_waits_by_it_ends_the_wait() {
     }
 }
 
+/// As no kernel does, which keeps a file open while somebody locks it.
+#[test]
+fn a_lock_request_that_meets_the_release_of_its_handle_leaves_nothing_behind() {
+    let _watchdog = Watchdog::new();
+    for keeper in [LockKeeper::Engine, LockKeeper::FileSystem] {
+        let (mut running, node, fh) = started(keeper, 3, Config::default());
+        running.flat.change(|book| book.disordered = true);
+        for round in 0..2_000 {
+            let other = running.open(node);
+            let contended = round % 2 == 0;
+            if contended {
+                assert_eq!(set(&mut running, node, &arg(fh, 1, WRITE)), 0);
+            }
+            let mut expected = std::collections::HashSet::from([
+                release(&mut running, node, other, None),
+                wait(&mut running, node, &arg(other, 2, WRITE)),
+                running
+                    .kernel
+                    .send(Opcode::Setlk, node, &[bytes_of(&flock(other, 3, READ))]),
+            ]);
+            while !expected.is_empty() {
+                let (unique, _) = next(&mut running);
+                assert!(expected.remove(&unique), "{unique} is answered once");
+            }
+            if contended {
+                assert_eq!(set(&mut running, node, &arg(fh, 1, UNLOCK)), 0);
+            }
+            if keeper == LockKeeper::Engine {
+                assert_eq!(holder(&mut running, node, fh), 0, "round {round}");
+                assert_eq!(set(&mut running, node, &flock(fh, 1, WRITE)), 0, "round {round}");
+                assert_eq!(set(&mut running, node, &flock(fh, 1, UNLOCK)), 0);
+            }
+            running.flat.change(|book| book.locked = None);
+        }
+        end(running);
+    }
+}
+
 #[test]
 fn a_file_system_decides_and_is_asked_again_when_its_locks_change() {
     let _watchdog = Watchdog::new();

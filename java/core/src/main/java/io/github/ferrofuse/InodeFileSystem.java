@@ -303,9 +303,11 @@ public interface InodeFileSystem extends FileSystemBase {
    * FileHandle#concurrency} says, and none is the last: {@link FileHandle#release} is not called,
    * {@link FileHandle#flush} only if {@link #operations()} has {@link Operation#FLUSH}, and never
    * {@link FileHandle#copyFileRange}, {@link FileHandle#ioctl}, {@link FileHandle#poll} and those
-   * of locks, for which the kernel does what it does for files that have none of their own. {@link
-   * #getattr} and {@link #setattr} get null as their handle. Nobody is asked who may open a file
-   * but the kernel, under {@code default_permissions}; {@code allow_root} is refused.
+   * of locks, for which the kernel does what it does for files that have none of their own; {@link
+   * Operation#COPY_FILE_RANGE} and {@link Operation#POLL} in {@link #operations()} are refused when
+   * mounting. {@link #getattr} and {@link #setattr} get null as their handle. Nobody is asked who
+   * may open a file but the kernel, under {@code default_permissions}; {@code allow_root} is
+   * refused.
    *
    * @param node the file
    * @return what serves it, never null
