@@ -2,6 +2,7 @@ package io.github.ferrofuse.mounted;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
+import static org.junit.jupiter.api.parallel.ExecutionMode.CONCURRENT;
 
 import com.sun.management.ThreadMXBean;
 import io.github.ferrofuse.FileHandle;
@@ -17,11 +18,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** No object is allocated per read, write, getattr and lookup, from the kernel to the handler. */
 @Tag("mount")
+@Execution(CONCURRENT) // takes long, and counts for its own threads
 @Tag("once")
 @Timeout(value = 120, threadMode = SEPARATE_THREAD)
 class AllocationTest {
