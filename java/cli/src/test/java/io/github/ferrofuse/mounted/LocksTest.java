@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
 
 import io.github.ferrofuse.FuseMount;
+import io.github.ferrofuse.Metrics;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
-import io.github.ferrofuse.OperationMetrics;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -96,9 +96,14 @@ for line in sys.stdin:
     assertEquals(expected, who.ask(what), what);
   }
 
+  /** How often; those of clients that wait for nothing have been counted. */
   private static long asked(FuseMount mount, Operation operation) {
-    OperationMetrics metrics = mount.metrics().operations().get(operation);
-    return metrics == null ? 0 : metrics.count();
+    Metrics metrics = mount.metrics();
+    while (metrics.inFlight() > 0) {
+      Thread.onSpinWait();
+      metrics = mount.metrics();
+    }
+    return metrics.of(operation).count();
   }
 
   @Test

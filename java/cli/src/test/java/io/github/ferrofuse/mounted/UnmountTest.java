@@ -29,9 +29,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** A mount comes off in the ways that it may, leaves nothing behind, and hangs nobody. */
 @Tag("mount")
+@Isolated("counts threads and descriptors of the process")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class UnmountTest {
   private static final Duration SOON = Duration.ofMillis(300);
