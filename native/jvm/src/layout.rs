@@ -37,7 +37,7 @@ pub(crate) const WISH_RESOLVES_DOTS: i32 = 32;
 /// Bit of what `Door.init` answers: the file system truncates in `open`.
 pub(crate) const WISH_TRUNCATES_ON_OPEN: i32 = 64;
 
-/// Bit of what `Door.init` answers: files change by requests of this mount only.
+/// Bit of what `Door.init` answers: others change files, too.
 pub(crate) const WISH_SHARES_FILES: i32 = 128;
 
 /// Who asks for what.

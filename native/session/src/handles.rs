@@ -36,7 +36,7 @@ struct Handle {
     key: AtomicU64,
     /// `open(2)` flags.
     flags: AtomicU32,
-    /// [`Kind`] in the lower half, [`Concurrency`] in the upper, with [`ENDS`]; 0 until the file system has opened it.
+    /// [`Kind`] in the lower half, [`Concurrency`] in the upper below [`ENDS`]; 0 until the file system has opened it.
     shape: AtomicU32,
 }
 

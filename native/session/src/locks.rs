@@ -247,17 +247,17 @@ impl<R> Locks<R> {
     }
 
     /// Every request that was set aside: nobody will hand them out any more.
-    pub(crate) fn drain(&self) -> Vec<R> {
+    pub(crate) fn take_all(&self) -> Vec<R> {
         let mut state = self.state.lock();
-        let mut drained: Vec<R> = state.ready.drain(..).map(|(request, _)| request).collect();
+        let mut taken: Vec<R> = state.ready.drain(..).map(|(request, _)| request).collect();
         for waiter in std::mem::take(&mut state.waiting).into_values().flatten() {
             if let Stage::Waiting(request) = waiter.stage {
-                drained.push(request);
+                taken.push(request);
             }
         }
         state.waiters = 0;
         self.ready_len.store(0, Ordering::Release);
-        drained
+        taken
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State<R>) -> T) -> Woken<T> {

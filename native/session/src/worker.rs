@@ -323,7 +323,7 @@ impl<'s, H: Handler> Worker<'s, H> {
 
     /// Answers those who wait for locks when nobody will give them any.
     fn abandon_locks(&mut self) -> Result<(), Error> {
-        for request in self.session.locks.iter().flat_map(Locks::drain) {
+        for request in self.session.locks.iter().flat_map(Locks::take_all) {
             let mut lease = self.lease()?;
             lease.resume(request);
             self.settle(lease, Fate::Failed(Errno::ECONNABORTED));

@@ -100,7 +100,8 @@ impl<H: Handler> Serving<'_, H> {
         };
         let out = self.opened(fh, open, Kind::File, opened);
         let mut entry = self.acceptable(entry, Some(libc::S_IFREG));
-        if self.call.opcode == Opcode::Create && arg.flags & libc::O_TRUNC as u32 != 0 {
+        let truncates = arg.flags & (libc::O_TRUNC | libc::O_EXCL) as u32 == libc::O_TRUNC as u32;
+        if self.call.opcode == Opcode::Create && truncates {
             entry = entry.and_then(|entry| self.created_truncating(entry, open, arg));
         }
         match entry.and_then(|entry| self.hand_out(entry)) {

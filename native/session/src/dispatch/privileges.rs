@@ -33,6 +33,9 @@ impl<H: Handler> Serving<'_, H> {
     /// answer tells: what was asked for stays. Unlike an open's, the truncation is none that the kernel knows of, so not even
     /// capabilities are gone.
     pub(super) fn created_truncating(&mut self, mut entry: Entry, open: Open, arg: &CreateIn) -> Outcome<Entry> {
+        if self.is_root(open.key) {
+            return Err(Errno::EIO);
+        }
         let may_keep = self.call.caller.uid == 0;
         let mode = entry.attr.mode & !(lost(entry.attr.mode) & !arg.mode);
         let mut outcome = Ok(());

@@ -490,7 +490,7 @@ fn the_end_takes_everybody_who_waits() {
     park(&locks, claim(2, Kind::Write, 0, 9), 2);
     park(&locks, claim(3, Kind::Write, 0, 9), 3);
     assert_eq!(locks.interrupt(3).ready, 1);
-    let mut all = locks.drain();
+    let mut all = locks.take_all();
     all.sort_unstable();
     assert_eq!(all, [2, 3]);
     assert_eq!(ready(&locks), []);

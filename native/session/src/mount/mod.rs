@@ -277,8 +277,8 @@ impl Mount {
 
     /// Takes a mount whose connection was cut out of the tree: by closing every descriptor of the device, as
     /// `Session::abort` does. Where we may, the kernel is told to cut it, too (root by a forced unmount, others by fusectl),
-    /// so that a descriptor that another process has inherited, or that a write waits on, keeps nobody waiting. An unmount in progress ends with `Aborted`. Does nothing once the mount has
-    /// ended.
+    /// so that a descriptor that another process has inherited, or that a write waits on, keeps nobody waiting. An unmount in
+    /// progress ends with `Aborted`. Does nothing once the mount has ended.
     ///
     /// # Errors
     /// As [`Mount::unmount`]; what is left in the tree then is dead.

@@ -38,8 +38,9 @@ public interface Connection {
   /**
    * Declares that others change what files contain, and that who has one open is to see it: the
    * kernel looks at a file's attributes before each read, and drops its pages when it sees another
-   * mtime ({@code FUSE_AUTO_INVAL_DATA}, as {@link MountOptions.Builder#autoCache} has it). Without
-   * this a change of the same size is seen by those who open the file later.
+   * mtime ({@code FUSE_AUTO_INVAL_DATA}, as {@link MountOptions.Builder#autoCache} has it); before
+   * a listing that is cached it looks at the directory. Without this a change of the same size is
+   * seen by those who open the file later.
    *
    * <p>It has a price. The kernel drops a file's pages after its own writes, too, and may fetch a
    * page again while another write to it is on its way: it then shows what was there before, and

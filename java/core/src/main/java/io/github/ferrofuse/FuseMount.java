@@ -328,10 +328,15 @@ public final class FuseMount implements AutoCloseable {
     try {
       // Leaves time for the answers that are still being made.
       unmount(Duration.ofNanos(Math.max(0, nanos / 2)));
-      if (!Native.drain(mount, Math.max(0, (end - System.nanoTime()) / 1_000_000))) {
-        // With a thread of this program in a call to its own mount, it could not even be killed.
-        abort();
-      }
+    } catch (IOException e) {
+      LOG.error("{}: {}", point, e.getMessage());
+    }
+    if (Native.drain(mount, Math.max(0, (end - System.nanoTime()) / 1_000_000))) {
+      return;
+    }
+    try {
+      // With a thread of this program in a call to its own mount, it could not even be killed.
+      abort();
     } catch (IOException e) {
       LOG.error("{}: {}", point, e.getMessage());
     }

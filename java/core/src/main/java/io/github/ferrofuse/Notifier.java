@@ -27,8 +27,8 @@ import java.util.concurrent.CompletableFuture;
  *
  * <p><b>Life.</b> Usable from {@link FileSystemBase#init} on, where the kernel has nothing cached
  * yet. After the mount has ended every call answers {@link Outcome#ENDED}. A call that waits for a
- * handler that never returns ends when the connection does: {@link FuseMount#abort} by root, {@code
- * umount -f}, or fusectl's {@code abort}.
+ * handler that never returns ends when the connection does: by {@link FuseMount#abort}, if root
+ * mounted or fusectl is there, {@code umount -f}, or fusectl's {@code abort}.
  *
  * <p><b>Errors.</b> {@link IllegalArgumentException} for a negative offset, a range that ends
  * beyond 2<sup>63</sup> - 1, a name that is empty, {@code .} or {@code ..} or has a slash or a NUL,

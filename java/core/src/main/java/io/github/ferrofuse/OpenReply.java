@@ -58,7 +58,9 @@ public interface OpenReply {
   /**
    * Lets the kernel cache a directory's entries. They last until the next open, or with {@link
    * #keepCache} until a name in the directory is changed through this mount or its mtime is seen to
-   * have changed. A directory's mtime must tell of changes made elsewhere.
+   * have changed: when somebody looks at the directory, as glibc's opendir(3) does, and before each
+   * listing under {@code auto_cache} and with {@link Connection#sharesFiles}. A directory's mtime
+   * must tell of changes made elsewhere.
    *
    * @return this
    */

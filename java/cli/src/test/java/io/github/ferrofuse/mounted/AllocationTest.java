@@ -19,11 +19,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** No object is allocated per read, write, getattr and lookup, from the kernel to the handler. */
 @Tag("mount")
+@ResourceLock("beside the others") // one test at a time
 @Execution(CONCURRENT) // takes long, and counts for its own threads
 @Tag("once")
 @Timeout(value = 120, threadMode = SEPARATE_THREAD)

@@ -32,11 +32,13 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ends that nobody wishes for: hung handlers, force, and mount points that vanish. */
 @Tag("mount")
+@ResourceLock("beside the others") // one test at a time
 @Execution(CONCURRENT) // takes long, and leaves the processors to others
 @Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)

@@ -17,6 +17,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What listings ask for, and what the kernel keeps of them. */
 @Tag("mount")
@@ -182,6 +184,19 @@ class ListingCacheTest {
       all.append(' ').append(name);
       assertEquals(all.toString(), client.ask("names()"));
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoRewindsACachedListingSeesChangesWhereTheKernelLooks(boolean shares) throws Exception {
+    fs.shares = shares;
+    mountCached(Duration.ZERO, MountOptions.builder());
+    client.ask("fd = os.open(root, os.O_RDONLY)");
+    assertEquals("a b", client.ask("relisted(fd)"));
+    fs.put("c", "");
+    assertEquals(shares ? "a b c" : "a b", client.ask("relisted(fd)"));
+    client.ask("os.fstat(fd)");
+    assertEquals("a b c", client.ask("relisted(fd)"));
   }
 
   @Test

@@ -27,9 +27,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** Threads come when requests need them, end when nobody does, and serve as handles demand. */
 @Tag("mount")
+@Isolated("compares times")
 @Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class WorkersTest {
