@@ -91,6 +91,8 @@ typedef struct {
   FileLock lock;
   // In: what a call without a slot is about that works on open handles otherwise: a node, or the length of its path.
   int64_t unopened;
+  // Out: `open`, `create`: a descriptor of the file that is passed through to, or -1.
+  int32_t backing;
 } ferrofuse_args_page;
 
 #endif  /* FERROFUSE_H */

@@ -40,6 +40,9 @@ pub(crate) const WISH_TRUNCATES_ON_OPEN: i32 = 64;
 /// Bit of what `Door.init` answers: others change files, too.
 pub(crate) const WISH_SHARES_FILES: i32 = 128;
 
+/// Bit of what `Door.init` answers: opens may name a file that the kernel reads and writes in their place.
+pub(crate) const WISH_PASSES_THROUGH: i32 = 256;
+
 /// Who asks for what.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -132,6 +135,8 @@ pub(crate) struct ArgsPage {
     pub(crate) lock: FileLock,
     /// In: what a call without a slot is about that works on open handles otherwise: a node, or the length of its path.
     pub(crate) unopened: i64,
+    /// Out: `open`, `create`: a descriptor of the file that is passed through to, or -1.
+    pub(crate) backing: i32,
 }
 
 const _: () = assert!(size_of::<ArgsPage>() <= PAGE_SIZE);
@@ -162,6 +167,7 @@ layout! {
     WISH_RESOLVES_DOTS = WISH_RESOLVES_DOTS as usize,
     WISH_TRUNCATES_ON_OPEN = WISH_TRUNCATES_ON_OPEN as usize,
     WISH_SHARES_FILES = WISH_SHARES_FILES as usize,
+    WISH_PASSES_THROUGH = WISH_PASSES_THROUGH as usize,
     OPENED_FLAGS = offset_of!(ArgsPage, opened.flags),
     OPENED_CONCURRENCY = offset_of!(ArgsPage, opened.concurrency),
     ENTRY = offset_of!(ArgsPage, entry),
@@ -235,6 +241,7 @@ layout! {
     LOCK_TYPE = offset_of!(FileLock, r#type),
     LOCK_PID = offset_of!(FileLock, pid),
     UNOPENED = offset_of!(ArgsPage, unopened),
+    BACKING = offset_of!(ArgsPage, backing),
     DIRENT_LENGTH = size_of::<Dirent>(),
     DIRENT_INO = offset_of!(Dirent, ino),
     DIRENT_OFF = offset_of!(Dirent, off),

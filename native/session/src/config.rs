@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ferrofuse_protocol::Opcode;
 
+use crate::backing::BackingFiles;
 use crate::crew::Growth;
 use crate::handles::Kind;
 use crate::log::Sink;
@@ -84,6 +85,9 @@ pub struct Config {
     pub slow: SlowSink,
     /// Receives log lines.
     pub log: Sink,
+    /// Where files are registered that are passed through ([`Wish::passes_through`](crate::Wish::passes_through));
+    /// `None`: with the device, as everywhere but in a test that plays it.
+    pub backing_files: Option<Arc<dyn BackingFiles>>,
 }
 
 impl Default for Config {
@@ -114,6 +118,7 @@ impl Default for Config {
             slow_after: None,
             slow: Arc::new(|_| {}),
             log: Arc::new(|_, _| {}),
+            backing_files: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::RawFd;
 
 use ferrofuse_protocol::{abi, Errno, Name, Opcode};
 
@@ -50,6 +51,9 @@ pub struct Opened {
     pub flags: u32,
     /// Which calls on the handle may overlap.
     pub concurrency: Concurrency,
+    /// A descriptor of the file that the kernel may read and write in this one's place, with
+    /// [`Wish::passes_through`]. Not used any more when the next call on the handle comes.
+    pub backing: Option<RawFd>,
 }
 
 /// What STATX asks for.
@@ -158,6 +162,10 @@ pub struct Wish {
     /// `lookup` answers "." and "..", also of a node that was forgotten (`EXPORT_SUPPORT`). Nodeids are then the keys
     /// themselves: one that is given to another file must come with another `generation`.
     pub resolves_dots: bool,
+    /// Files that are opened may name another that the kernel reads and writes in their place (`PASSTHROUGH`). Not to be
+    /// had with [`Config::writeback_cache`](crate::Config::writeback_cache), and of no use where every read and write is
+    /// wanted ([`Config::direct_io`](crate::Config::direct_io)) or no file is opened: not asked for then.
+    pub passes_through: bool,
 }
 
 /// A file system as the engine sees it: one value per worker thread, all of them doors to the same file system.

@@ -114,6 +114,13 @@ impl Handles {
         })
     }
 
+    /// The node of an open file; `None` for a directory.
+    pub(crate) fn file(&self, slot: Slot) -> Option<Key> {
+        let handle = self.arena.get(slot.0);
+        let is_file = handle.shape.load(Ordering::Acquire) & 0xffff == Kind::File as u32;
+        is_file.then(|| Key(handle.key.load(Ordering::Acquire)))
+    }
+
     /// Ends a handle, opened or only reserved; the caller is its last user.
     pub(crate) fn free(&self, slot: Slot) {
         self.arena.release(slot.0);

@@ -247,6 +247,9 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
         init::POSIX_LOCKS | init::FLOCK_LOCKS,
     );
     asked |= when(wish.resolves_dots, init::EXPORT_SUPPORT);
+    // The kernel has no pass-through beside a cache that it writes back.
+    let passes = wish.passes_through && !config.writeback_cache && !config.direct_io;
+    asked |= when(passes && !unopened, init::PASSTHROUGH);
     let flags = asked & offer.flags;
 
     let page_size = page_size();
@@ -285,6 +288,8 @@ fn answer(granted: &Granted) -> InitOut {
         time_gran: 1,
         // `negotiate` keeps it below 2^16.
         max_pages: granted.max_pages as u16,
+        // Files are passed through to file systems that are not stacked themselves. 0 would ask for none.
+        max_stack_depth: u32::from(granted.flags & init::PASSTHROUGH != 0),
         ..InitOut::default()
     };
     out.set_all_flags(granted.flags);

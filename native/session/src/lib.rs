@@ -4,6 +4,7 @@
 //! no signals, and knows nothing of Java.
 
 mod arena;
+mod backing;
 mod config;
 mod crew;
 mod dispatch;
@@ -30,6 +31,7 @@ mod worker;
 #[cfg(test)]
 mod testing;
 
+pub use backing::BackingFiles;
 pub use config::{Config, Readdirplus};
 pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};

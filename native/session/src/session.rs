@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
+use ferrofuse_protocol::abi::init;
 use ferrofuse_protocol::{Dialect, Errno};
 use parking_lot::{Condvar, Mutex};
 
 use crate::arena::Region;
+use crate::backing::{Backings, Device};
 use crate::config::Config;
 use crate::crew::{Alone, Crew, Place, Role, Threads};
 use crate::dispatch;
@@ -44,6 +46,8 @@ pub struct Session<M: Memory> {
     /// What is used without having been opened.
     unopened_files: bool,
     unopened_directories: bool,
+    /// `None`: no file is passed through.
+    pub(crate) backings: Option<Backings>,
     pub(crate) gate: Gate<Lease<M>>,
     pub(crate) leases: Leases<M>,
     /// `None`: the kernel keeps locks itself.
@@ -102,10 +106,17 @@ impl<M: Memory> Session<M> {
             no_memory("setting up", "the FUSE device", "give a descriptor of /dev/fuse").caused_by(error)
         })?;
         let (granted, keeper) = handshake::hold(&device, &config, &log, handler)?;
+        let device = channels.add(device);
+        let backings = (granted.flags & init::PASSTHROUGH != 0).then(|| {
+            let files = config.backing_files.clone();
+            let files = files.unwrap_or_else(|| Arc::new(Device(Arc::downgrade(&device))));
+            Backings::new(files, Arc::clone(&log))
+        });
         let handles = Handles::new(handles);
         let naming = Naming::of(granted.flags);
         Ok(Arc::new(Self {
             nodes: Nodes::new(nodes, Key(config.root_key), naming, Arc::clone(&log)),
+            backings,
             gate: Gate::new(handles.capacity()),
             handles,
             unopened_files: config.serves_unopened(Kind::File),
@@ -124,7 +135,7 @@ impl<M: Memory> Session<M> {
             end: Mutex::default(),
             workers: Mutex::new(Workers {
                 alive: 0,
-                device: Some(channels.add(device)),
+                device: Some(device),
             }),
             channels,
             left: Condvar::new(),
@@ -390,6 +401,11 @@ impl<M: Memory> Session<M> {
     /// Ends a handle. Requests that waited behind its end run, to find it gone.
     pub(crate) fn end_handle(&self, slot: Slot) {
         let behind = self.gate.close(slot);
+        if let Some(backings) = &self.backings {
+            if let Some(node) = self.handles.file(slot) {
+                backings.closed(node);
+            }
+        }
         self.handles.free(slot);
         for lease in behind {
             self.make_ready(lease, None);

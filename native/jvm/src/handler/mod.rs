@@ -20,7 +20,8 @@ use crate::ids::{ids, Door, Upcall};
 use crate::jvm::{Args, IntMethod, Object, Thread};
 use crate::layout::{
     self, RequestContext, FLAG_ARMED, FLAG_KILLS_PRIVILEGES, WISH_BIRTH_TIMES, WISH_CLEARS_PRIVILEGES, WISH_KEEPS_ACLS,
-    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_RESOLVES_DOTS, WISH_SHARES_FILES, WISH_TRUNCATES_ON_OPEN,
+    WISH_LOCKS_BY_ENGINE, WISH_LOCKS_BY_FILE_SYSTEM, WISH_PASSES_THROUGH, WISH_RESOLVES_DOTS, WISH_SHARES_FILES,
+    WISH_TRUNCATES_ON_OPEN,
 };
 use crate::lease::Lease;
 
@@ -198,6 +199,7 @@ impl JavaHandler<'_> {
             resolves_dots: answer & WISH_RESOLVES_DOTS != 0,
             truncates_on_open: answer & WISH_TRUNCATES_ON_OPEN != 0,
             shares_files: answer & WISH_SHARES_FILES != 0,
+            passes_through: answer & WISH_PASSES_THROUGH != 0,
         })
     }
 
@@ -490,7 +492,8 @@ fn needed(answer: i32, room: usize) -> Outcome<usize> {
 }
 
 fn opened(call: &mut LeaseCall<'_>) -> Outcome<Opened> {
-    let opened = call.memory.page().opened;
+    let page = call.memory.page();
+    let (opened, backing) = (page.opened, page.backing);
     let concurrency = match opened.concurrency {
         0 => Concurrency::Serialized,
         1 => Concurrency::SharedReads,
@@ -500,6 +503,7 @@ fn opened(call: &mut LeaseCall<'_>) -> Outcome<Opened> {
     Ok(Opened {
         flags: opened.flags,
         concurrency,
+        backing: (backing >= 0).then_some(backing),
     })
 }
 

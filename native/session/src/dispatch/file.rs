@@ -161,10 +161,15 @@ impl<H: Handler> Serving<'_, H> {
                 open_flags &= !fopen::NOFLUSH;
             }
         }
+        let backings = self.session.backings.as_ref().filter(|_| kind == Kind::File);
+        let (open_flags, backing_id) = match backings {
+            Some(backings) => backings.opened(open.key, open_flags, opened.backing),
+            None => (open_flags, 0),
+        };
         OpenOut {
             fh: fh.0,
             open_flags,
-            backing_id: 0,
+            backing_id,
         }
     }
 

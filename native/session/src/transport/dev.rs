@@ -4,6 +4,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use ferrofuse_protocol::abi::{dev, BackingMap};
+
 /// What a receive came back with.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -92,8 +94,25 @@ impl Channel {
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
         let source = self.fd.as_raw_fd() as u32;
         // SAFETY: the request reads one u32 at the pointer, which outlives the call.
-        checked(unsafe { libc::ioctl(raw, ferrofuse_protocol::abi::dev::IOC_CLONE as _, &raw const source) })?;
+        checked(unsafe { libc::ioctl(raw, dev::IOC_CLONE as _, &raw const source) })?;
         Ok(Self { fd })
+    }
+
+    /// Registers what a descriptor has open, for the kernel to read and write in place of a file of this connection
+    /// (`FUSE_DEV_IOC_BACKING_OPEN`). Answers its id.
+    pub(crate) fn backing_open(&self, fd: RawFd) -> io::Result<i32> {
+        let map = BackingMap {
+            fd,
+            ..BackingMap::default()
+        };
+        // SAFETY: the request reads one BackingMap at the pointer, which outlives the call.
+        checked(unsafe { libc::ioctl(self.fd.as_raw_fd(), dev::IOC_BACKING_OPEN as _, &raw const map) })
+    }
+
+    /// Ends a registration (`FUSE_DEV_IOC_BACKING_CLOSE`).
+    pub(crate) fn backing_close(&self, id: i32) -> io::Result<()> {
+        // SAFETY: the request reads one u32 at the pointer, which outlives the call.
+        checked(unsafe { libc::ioctl(self.fd.as_raw_fd(), dev::IOC_BACKING_CLOSE as _, &raw const id) }).map(drop)
     }
 
     /// Closes the descriptor, though others may be using it: they have `over` then, whatever they do. Its number stays

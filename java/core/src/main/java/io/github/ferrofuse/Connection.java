@@ -119,4 +119,19 @@ public interface Connection {
    * @throws UnsupportedOperationException if the file system is a {@link FuseFileSystem}
    */
   void resolvesDots();
+
+  /**
+   * Declares that files are opened with {@link OpenReply#passThrough}: the kernel then reads,
+   * writes and maps another file in their place ({@code FUSE_PASSTHROUGH}). What is not passed
+   * through goes on as ever.
+   *
+   * <p>Meant for an option of file systems whose files are those of another one, named {@code
+   * passthrough}. A file system that lets the exception through is not mounted, and its message
+   * says why; one that catches it does without.
+   *
+   * @throws UnsupportedOperationException if it can't be had, with the reason and the remedy: the
+   *     kernel doesn't offer it (Linux 6.9), the process lacks CAP_SYS_ADMIN outside of any user
+   *     namespace, or the mount has {@code writeback_cache} or {@code direct_io}
+   */
+  void passesThrough();
 }

@@ -65,4 +65,43 @@ public interface OpenReply {
    * @return this
    */
   OpenReply cacheDir();
+
+  /**
+   * Passes the file through to another: the kernel reads, writes and maps that one by itself, at
+   * its speed, and none of it comes to the {@link FileHandle}. To be answered by every open of a
+   * file, or by none. Without effect unless the file system has declared {@link
+   * Connection#passesThrough}, for directories, and together with {@link #nonSeekable} or {@link
+   * #stream}; takes the effect from {@link #keepCache}. With {@link #directIo} reads and writes
+   * come to the handle, and only mappings are passed through.
+   *
+   * <p>The handle must be able to read and write all the same. The file is not passed through if
+   * the kernel refuses it (it is no regular file, or lies on a stacked file system such as
+   * overlayfs; each reason is logged once), and while it is open in another way. An open that does
+   * not ask for it, while others are passed through, gets its reads and writes as with {@link
+   * #directIo}.
+   *
+   * <p>Everything but reads, writes and mappings comes to the file system as ever, which has to do
+   * it to the other file:
+   *
+   * <ul>
+   *   <li>{@link FileHandle#fsync}: the kernel syncs nothing by itself, and what was written is not
+   *       durable before;
+   *   <li>{@link FileHandle#flush}, {@link FileHandle#fallocate}, {@link FileHandle#lseek}, {@link
+   *       FileHandle#copyFileRange}, {@link FileHandle#ioctl}, locks;
+   *   <li>{@code getattr}: a write has the kernel ask again for size and times, a read for the time
+   *       of access; what a mapping changes shows when the attributes' timeout is over;
+   *   <li>{@code setattr} with a size, also for an open with O_TRUNC.
+   * </ul>
+   *
+   * <p>The kernel opens the other file anew, with the flags of the application and the rights of
+   * this process: the descriptor itself is neither read nor written, may be open for anything, and
+   * stays the file system's. It has to be open until {@link FileHandle#release}. A mapping may
+   * outlive the release.
+   *
+   * @param fd number of a descriptor of this process that has the other file open (since Linux 6.16
+   *     also with O_PATH)
+   * @return this
+   * @throws IllegalArgumentException if the number is negative
+   */
+  OpenReply passThrough(int fd);
 }

@@ -24,8 +24,7 @@ public final class Door {
   private final FileSystemBase fs;
   private final SlotTable<FileHandle> files = new SlotTable<>();
   private final SlotTable<DirHandle> directories = new SlotTable<>();
-  private final long attrTimeoutNanos;
-  private final long entryTimeoutNanos;
+  private final MountOptions options;
   private final Interrupts interrupts;
   private final PathStrings pathStrings;
   private final KernelNotifier notifier;
@@ -41,8 +40,7 @@ public final class Door {
    */
   public Door(FileSystemBase fs, MountOptions options) {
     this.fs = fs;
-    attrTimeoutNanos = options.attrTimeoutNanos();
-    entryTimeoutNanos = options.entryTimeoutNanos();
+    this.options = options;
     interrupts = new Interrupts(fs, fs.interruptsThreads());
     pathStrings = new PathStrings(options.pathCache());
     notifier = new KernelNotifier(fs instanceof FuseFileSystem, options.fsname());
@@ -76,11 +74,11 @@ public final class Door {
   }
 
   long attrTimeoutNanos() {
-    return attrTimeoutNanos;
+    return options.attrTimeoutNanos();
   }
 
   long entryTimeoutNanos() {
-    return entryTimeoutNanos;
+    return options.entryTimeoutNanos();
   }
 
   /** {@return what {@link FileSystemBase#init} threw, null if it did not} */
@@ -113,7 +111,7 @@ public final class Door {
   int init(int minor, long offered) {
     try {
       notifier.offered(minor, offered);
-      Settled settled = new Settled(minor, offered, notifier, fs instanceof FuseFileSystem);
+      Settled settled = new Settled(minor, offered, this);
       fs.init(settled);
       initialized.set(true);
       return settled.wishes;
@@ -164,15 +162,13 @@ public final class Door {
 
     private final int minor;
     private final long offered;
-    private final Notifier notifier;
-    private final boolean byPath;
+    private final Door door;
     private int wishes;
 
-    Settled(int minor, long offered, Notifier notifier, boolean byPath) {
+    Settled(int minor, long offered, Door door) {
       this.minor = minor;
       this.offered = offered;
-      this.notifier = notifier;
-      this.byPath = byPath;
+      this.door = door;
     }
 
     @Override
@@ -227,12 +223,18 @@ public final class Door {
 
     @Override
     public Notifier notifier() {
-      return notifier;
+      return door.notifier;
+    }
+
+    @Override
+    public void passesThrough() {
+      PassThrough.require(offered, door.options);
+      wishes |= Layout.WISH_PASSES_THROUGH;
     }
 
     @Override
     public void resolvesDots() {
-      if (byPath) {
+      if (door.fs instanceof FuseFileSystem) {
         throw new UnsupportedOperationException(
             "file handles that outlive the kernel's memory need an InodeFileSystem:"
                 + " a path is not for ever the same file's");

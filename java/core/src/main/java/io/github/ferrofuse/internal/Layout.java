@@ -36,6 +36,7 @@ final class Layout {
   static final int WISH_RESOLVES_DOTS = 32;
   static final int WISH_TRUNCATES_ON_OPEN = 64;
   static final int WISH_SHARES_FILES = 128;
+  static final int WISH_PASSES_THROUGH = 256;
 
   static final int WISH_LOCKS_BY_ENGINE = 8;
   static final int WISH_LOCKS_BY_FILE_SYSTEM = 16;
@@ -117,6 +118,7 @@ final class Layout {
   static final int NAME_CAPACITY = 4096;
   static final int TARGET = 4592;
   static final int UNOPENED = 8712;
+  static final int BACKING = 8720;
 
   static final int LOCK = 8688;
   static final int LOCK_START = 0;

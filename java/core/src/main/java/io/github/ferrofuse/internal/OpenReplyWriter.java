@@ -35,6 +35,7 @@ final class OpenReplyWriter implements OpenReply {
   OpenReplyWriter reset() {
     page.putInt(Layout.OPENED_FLAGS, 0);
     page.putInt(Layout.OPENED_CONCURRENCY, FileHandle.Concurrency.SERIALIZED.ordinal());
+    page.putInt(Layout.BACKING, -1);
     return this;
   }
 
@@ -93,5 +94,14 @@ final class OpenReplyWriter implements OpenReply {
   @Override
   public OpenReply cacheDir() {
     return set(FOPEN_CACHE_DIR);
+  }
+
+  @Override
+  public OpenReply passThrough(int fd) {
+    if (fd < 0) {
+      throw new IllegalArgumentException("a descriptor is 0 or more, not " + fd);
+    }
+    page.putInt(Layout.BACKING, fd);
+    return this;
   }
 }

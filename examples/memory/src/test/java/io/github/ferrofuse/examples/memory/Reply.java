@@ -40,4 +40,9 @@ final class Reply implements OpenReply {
   public OpenReply cacheDir() {
     return this;
   }
+
+  @Override
+  public OpenReply passThrough(int fd) {
+    return this;
+  }
 }

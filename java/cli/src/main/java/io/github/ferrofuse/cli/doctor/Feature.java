@@ -38,7 +38,7 @@ enum Feature {
   CREATE_SUPP_GROUP(34, 6, 2, Use.NEVER, "new files come with the caller's group that fits"),
   HAS_EXPIRE_ONLY(35, 6, 2, Use.BY_FILE_SYSTEM, "the file system can expire names"),
   DIRECT_IO_ALLOW_MMAP(36, 6, 6, Use.ALWAYS, "shared mappings under direct_io"),
-  PASSTHROUGH(37, 6, 9, Use.NOT_YET, "reads and writes that bypass the file system"),
+  PASSTHROUGH(37, 6, 9, Use.BY_FILE_SYSTEM, "reads and writes that bypass the file system"),
   NO_EXPORT_SUPPORT(38, 6, 9, Use.NEVER, "the file system can refuse file handles"),
   HAS_RESEND(39, 6, 9, Use.NOT_YET, "requests are sent again to a new server"),
   ALLOW_IDMAP(40, 6, 12, Use.NOT_YET, "id-mapped mounts"),

@@ -1,0 +1,208 @@
+//! Pass-through: which open files the kernel reads and writes by itself, on files of another file system.
+//!
+//! Dispatch asks for each file that is opened, and the session tells of its end; nothing else is called. Knows no
+//! replies. What the kernel wants (fs/fuse/iomode.c and backing.c of Linux):
+//!
+//! - All opens of a node that is passed through name the same registered file. One that names none, or another, is
+//!   `EIO` for whoever opens.
+//! - No open of a node names one while the node is open through the page cache, or an open that bypasses the cache was
+//!   mapped. We never hear of mappings, so none does while the node is open in any other way.
+//!
+//! So a node is in one way of use from its first open to the last release; the kernel has left a way when it sends the
+//! release. An open that wishes another way than the node is in gets on with that one.
+
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Weak};
+
+use ferrofuse_protocol::abi::fopen;
+use parking_lot::Mutex;
+
+use crate::handler::Key;
+use crate::log::{Level, Log};
+use crate::transport::Channel;
+
+/// Where files are registered for the kernel to read and write: the FUSE device, or what plays it in a test.
+pub trait BackingFiles: Send + Sync {
+    /// Registers what a descriptor has open; answers its id (`FUSE_DEV_IOC_BACKING_OPEN`). The descriptor is not kept.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    fn open(&self, fd: RawFd) -> io::Result<i32>;
+
+    /// Ends a registration (`FUSE_DEV_IOC_BACKING_CLOSE`).
+    ///
+    /// # Errors
+    /// What the kernel says.
+    fn close(&self, id: i32) -> io::Result<()>;
+}
+
+/// The mounted device. Doesn't hold it open: with its last descriptor all registrations end.
+pub(crate) struct Device(pub(crate) Weak<Channel>);
+
+impl Device {
+    fn channel(&self) -> io::Result<Arc<Channel>> {
+        self.0
+            .upgrade()
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+    }
+}
+
+impl BackingFiles for Device {
+    fn open(&self, fd: RawFd) -> io::Result<i32> {
+        self.channel()?.backing_open(fd)
+    }
+
+    fn close(&self, id: i32) -> io::Result<()> {
+        self.channel()?.backing_close(id)
+    }
+}
+
+/// `FOPEN_*` flags that may come with `PASSTHROUGH`; with `DIRECT_IO` only mappings are passed through.
+const COMPATIBLE: u32 = fopen::DIRECT_IO | fopen::PARALLEL_DIRECT_WRITES | fopen::NOFLUSH;
+
+/// How a node is open.
+enum Way {
+    /// In none that names a registered file.
+    Plain,
+    /// Passed through to the file of this id.
+    Passed(i32),
+}
+
+struct Use {
+    way: Way,
+    /// Files open now, replies under way included.
+    opens: u64,
+}
+
+#[derive(Default)]
+struct State {
+    uses: HashMap<u64, Use>,
+    /// Errnos of registrations that were told of; 0: that a node was open in another way.
+    told: HashSet<i32>,
+}
+
+/// The files of one session that are open.
+pub(crate) struct Backings {
+    files: Arc<dyn BackingFiles>,
+    log: Arc<Log>,
+    state: Mutex<State>,
+}
+
+impl Backings {
+    pub(crate) fn new(files: Arc<dyn BackingFiles>, log: Arc<Log>) -> Self {
+        Self {
+            files,
+            log,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A file is open: decides how, from the `FOPEN_*` flags that it would have and the descriptor that it is to be passed
+    /// through to. Answers the flags that it gets, and the id that goes with them, or 0. Once for each [`Self::closed`].
+    pub(crate) fn opened(&self, node: Key, flags: u32, wished: Option<RawFd>) -> (u32, i32) {
+        // Such a file has no place that the kernel could read from.
+        let wished = wished.filter(|_| flags & (fopen::NONSEEKABLE | fopen::STREAM) == 0);
+        let mut state = self.state.lock();
+        let State { uses, told } = &mut *state;
+        let used = match uses.entry(node.0) {
+            Entry::Occupied(used) => used.into_mut(),
+            Entry::Vacant(unused) => {
+                // Under the lock, so that nobody registers the node's file twice.
+                let way = wished.map_or(Way::Plain, |fd| self.register(fd, told));
+                unused.insert(Use { way, opens: 0 })
+            }
+        };
+        used.opens += 1;
+        match used.way {
+            Way::Plain => {
+                if wished.is_some() && used.opens > 1 && told.insert(0) {
+                    self.log.line(
+                        Level::Info,
+                        "an open file is not passed through",
+                        0,
+                        format_args!(
+                            "node {} is open in another way; so will be others of which this is not said again",
+                            node.0
+                        ),
+                    );
+                }
+                (flags, 0)
+            }
+            Way::Passed(id) => {
+                // Who didn't wish it gets its reads and writes, and the page cache has no part in them.
+                let direct = if wished.is_some() { 0 } else { fopen::DIRECT_IO };
+                (flags & COMPATIBLE | direct | fopen::PASSTHROUGH, id)
+            }
+        }
+    }
+
+    /// An open file has ended, or was never opened after all.
+    pub(crate) fn closed(&self, node: Key) {
+        let mut state = self.state.lock();
+        let Entry::Occupied(mut used) = state.uses.entry(node.0) else {
+            return;
+        };
+        used.get_mut().opens -= 1;
+        if used.get().opens > 0 {
+            return;
+        }
+        let last = used.remove();
+        // The file may end with its registration, which takes its time; another may be registered meanwhile.
+        drop(state);
+        if let Way::Passed(id) = last.way {
+            // It fails only where the connection has ended, and all registrations with it.
+            let _ = self.files.close(id);
+        }
+    }
+
+    fn register(&self, fd: RawFd, told: &mut HashSet<i32>) -> Way {
+        let error = match self.files.open(fd) {
+            Ok(id) => return Way::Passed(id),
+            Err(error) => error,
+        };
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        if told.insert(errno) {
+            let (level, why) = reason(errno);
+            self.log.line(
+                level,
+                "files are not passed through",
+                errno as u32, // tells the failures apart
+                format_args!("{error}: {why}; reads and writes of such files go through the file system"),
+            );
+        }
+        Way::Plain
+    }
+}
+
+/// What a refused registration means, and whose fault it is.
+fn reason(errno: i32) -> (Level, &'static str) {
+    match errno {
+        libc::EPERM => (
+            Level::Warn,
+            "registering a file needs CAP_SYS_ADMIN outside of any user namespace; run as root of the machine",
+        ),
+        libc::ELOOP => (
+            Level::Warn,
+            "the file lies on a stacked file system (overlayfs, or FUSE with pass-through); use the one below it",
+        ),
+        libc::EOPNOTSUPP => (
+            Level::Warn,
+            "the file system that has the file can't be read and written by another",
+        ),
+        libc::EBADF => (
+            Level::Error,
+            "the file system gave a descriptor that is not open; it has to stay open until release",
+        ),
+        libc::EINVAL | libc::EISDIR => (
+            Level::Error,
+            "the file system gave a descriptor of something that is no regular file",
+        ),
+        _ => (Level::Warn, "the kernel refused to register the file"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
