@@ -17,9 +17,11 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 
-use ferrofuse_protocol::abi::fopen;
+use ferrofuse_protocol::abi::{fopen, init};
 use parking_lot::Mutex;
 
+use crate::capabilities::without_fsetid;
+use crate::config::Config;
 use crate::handler::Key;
 use crate::log::{Level, Log};
 use crate::transport::Channel;
@@ -39,20 +41,31 @@ pub trait BackingFiles: Send + Sync {
     fn close(&self, id: i32) -> io::Result<()>;
 }
 
-/// The mounted device. Doesn't hold it open: with its last descriptor all registrations end.
-pub(crate) struct Device(pub(crate) Weak<Channel>);
+/// The mounted device.
+struct Device {
+    /// Not held open: with its last descriptor all registrations end.
+    channel: Weak<Channel>,
+    /// Whether the kernel leaves it to others to clear setuid and setgid (`HANDLE_KILLPRIV_V2`). It then says so in writes,
+    /// of which those that are passed through tell nobody. But it makes them with the rights of who has registered the
+    /// file: without `CAP_FSETID` the other file system clears these bits, whoever writes.
+    leaves_privileges: bool,
+}
 
 impl Device {
     fn channel(&self) -> io::Result<Arc<Channel>> {
-        self.0
-            .upgrade()
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+        let channel = self.channel.upgrade();
+        channel.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 }
 
 impl BackingFiles for Device {
     fn open(&self, fd: RawFd) -> io::Result<i32> {
-        self.channel()?.backing_open(fd)
+        let channel = self.channel()?;
+        if self.leaves_privileges {
+            without_fsetid(|| channel.backing_open(fd))?
+        } else {
+            channel.backing_open(fd)
+        }
     }
 
     fn close(&self, id: i32) -> io::Result<()> {
@@ -92,7 +105,21 @@ pub(crate) struct Backings {
 }
 
 impl Backings {
-    pub(crate) fn new(files: Arc<dyn BackingFiles>, log: Arc<Log>) -> Self {
+    /// Those of a session with these INIT flags; `None` if nothing is passed through.
+    pub(crate) fn granted(flags: u64, config: &Config, device: &Arc<Channel>, log: &Arc<Log>) -> Option<Self> {
+        if flags & init::PASSTHROUGH == 0 {
+            return None;
+        }
+        let files = config.backing_files.clone().unwrap_or_else(|| {
+            Arc::new(Device {
+                channel: Arc::downgrade(device),
+                leaves_privileges: flags & init::HANDLE_KILLPRIV_V2 != 0,
+            })
+        });
+        Some(Self::new(files, Arc::clone(log)))
+    }
+
+    fn new(files: Arc<dyn BackingFiles>, log: Arc<Log>) -> Self {
         Self {
             files,
             log,

@@ -5,6 +5,7 @@
 
 mod arena;
 mod backing;
+mod capabilities;
 mod config;
 mod crew;
 mod dispatch;

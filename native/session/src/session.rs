@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ferrofuse_protocol::abi::init;
 use ferrofuse_protocol::{Dialect, Errno};
 use parking_lot::{Condvar, Mutex};
 
 use crate::arena::Region;
-use crate::backing::{Backings, Device};
+use crate::backing::Backings;
 use crate::config::Config;
 use crate::crew::{Alone, Crew, Place, Role, Threads};
 use crate::dispatch;
@@ -107,11 +106,7 @@ impl<M: Memory> Session<M> {
         })?;
         let (granted, keeper) = handshake::hold(&device, &config, &log, handler)?;
         let device = channels.add(device);
-        let backings = (granted.flags & init::PASSTHROUGH != 0).then(|| {
-            let files = config.backing_files.clone();
-            let files = files.unwrap_or_else(|| Arc::new(Device(Arc::downgrade(&device))));
-            Backings::new(files, Arc::clone(&log))
-        });
+        let backings = Backings::granted(granted.flags, &config, &device, &log);
         let handles = Handles::new(handles);
         let naming = Naming::of(granted.flags);
         Ok(Arc::new(Self {

@@ -72,6 +72,7 @@ impl Door {
             if book.no_flush {
                 opened.flags |= abi::fopen::NOFLUSH;
             }
+            opened.backing = book.backing;
         });
         opened
     }

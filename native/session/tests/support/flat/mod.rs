@@ -71,6 +71,8 @@ pub(crate) struct Book {
     pub(crate) disordered: bool,
     /// Files are opened with `FOPEN_NOFLUSH`.
     pub(crate) no_flush: bool,
+    /// Files are opened with this descriptor of another one.
+    pub(crate) backing: Option<i32>,
     /// What came back of the page cache, by ticket.
     pub(crate) retrieved: Vec<(u64, Outcome<Vec<u8>>)>,
     /// The wake-ups that polls asked for.
