@@ -96,7 +96,13 @@ public interface OpenReply {
    * <p>The kernel opens the other file anew, with the flags of the application and the rights of
    * this process: the descriptor itself is neither read nor written, may be open for anything, and
    * stays the file system's. It has to be open until {@link FileHandle#release}. A mapping may
-   * outlive the release.
+   * outlive the release. What keeps the kernel from opening it then is EIO to the application, such
+   * as O_DIRECT where the other file system has none.
+   *
+   * <p>A file system whose files are written to by others than root declares {@link
+   * Connection#clearsPrivileges}, too: otherwise the kernel asks for the extended attribute {@code
+   * security.capability} before each write. The writes then clear setuid and setgid of the other
+   * file, root's as well.
    *
    * @param fd number of a descriptor of this process that has the other file open (since Linux 6.16
    *     also with O_PATH)

@@ -15,6 +15,11 @@ final class PassThrough {
 
   private static final Path STATUS = Path.of("/proc/thread-self/status");
 
+  private static final Path USERS = Path.of("/proc/self/uid_map");
+
+  /** What it has outside of any user namespace, user_namespaces(7). */
+  private static final String EVERYBODY = "0 0 4294967295";
+
   private PassThrough() {}
 
   /**
@@ -40,7 +45,8 @@ final class PassThrough {
     }
     if (!administers()) {
       throw new UnsupportedOperationException(
-          "passing files through needs CAP_SYS_ADMIN: mount as root, or leave out passthrough");
+          "passing files through needs CAP_SYS_ADMIN, outside of any user namespace: mount as root"
+              + " of the machine, or leave out passthrough");
     }
   }
 
@@ -50,12 +56,16 @@ final class PassThrough {
       for (String line : Files.readAllLines(STATUS)) {
         if (line.startsWith("CapEff:")) {
           long effective = Long.parseUnsignedLong(line.substring(7).trim(), 16);
-          return (effective >> CAP_SYS_ADMIN & 1) == 1;
+          return (effective >> CAP_SYS_ADMIN & 1) == 1 && isOutsideNamespaces();
         }
       }
     } catch (IOException | NumberFormatException e) {
       // No proc file system, or not the one that is meant.
     }
     return true;
+  }
+
+  private static boolean isOutsideNamespaces() throws IOException {
+    return Files.readString(USERS).trim().replaceAll(" +", " ").equals(EVERYBODY);
   }
 }

@@ -59,7 +59,12 @@ final class Kernel {
       return Finding.no(name, "not offered: Linux 6.9 or later has it (CONFIG_FUSE_PASSTHROUGH)");
     }
     return machine.administers()
-        ? Finding.ok(name, "this process may register files for it: not used yet")
-        : Finding.off(name, "registering files needs CAP_SYS_ADMIN: run as root");
+        ? Finding.ok(
+            name,
+            "this process may register files for it; not together with writeback_cache, nor for"
+                + " files on overlayfs and other stacked file systems")
+        : Finding.off(
+            name,
+            "registering files needs CAP_SYS_ADMIN outside of any user namespace: run as root");
   }
 }

@@ -87,7 +87,7 @@ class FeatureTest {
     Finding option = offered.apply(Feature.WRITEBACK_CACHE);
     assertEquals(State.OFF, option.state());
     assertTrue(option.text().contains("the option of that name"), option.text());
-    Finding notYet = offered.apply(Feature.PASSTHROUGH);
+    Finding notYet = offered.apply(Feature.SECURITY_CTX);
     assertEquals(State.OK, notYet.state());
     assertTrue(notYet.text().endsWith("offered, not used yet"), notYet.text());
   }
@@ -139,7 +139,9 @@ class FeatureTest {
     FakeMachine fake = new FakeMachine(temp).kernel("6.12.0");
     Trial.Outcome offered = new Trial.Outcome(null, 41, Feature.PASSTHROUGH.flag);
     Trial.Outcome not = new Trial.Outcome(null, 41, ~Feature.PASSTHROUGH.flag);
-    assertEquals(State.OK, Kernel.backingFiles(offered, fake.root(true).machine()).state());
+    Finding root = Kernel.backingFiles(offered, fake.root(true).machine());
+    assertEquals(State.OK, root.state());
+    assertTrue(root.text().contains("not together with writeback_cache"), root.text());
     assertEquals(State.OFF, Kernel.backingFiles(offered, fake.user().machine()).state());
     assertEquals(State.NO, Kernel.backingFiles(not, fake.root(true).machine()).state());
   }
