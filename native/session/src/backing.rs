@@ -12,7 +12,6 @@
 //! release. An open that wishes another way than the node is in gets on with that one.
 
 use std::collections::hash_map::{Entry, HashMap};
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
@@ -77,6 +76,7 @@ impl BackingFiles for Device {
 const COMPATIBLE: u32 = fopen::DIRECT_IO | fopen::PARALLEL_DIRECT_WRITES | fopen::NOFLUSH;
 
 /// How a node is open.
+#[derive(Clone, Copy)]
 enum Way {
     /// In none that names a registered file.
     Plain,
@@ -90,18 +90,19 @@ struct Use {
     opens: u64,
 }
 
-#[derive(Default)]
-struct State {
-    uses: HashMap<u64, Use>,
-    /// Errnos of registrations that were told of; 0: that a node was open in another way.
-    told: HashSet<i32>,
+/// Why a file that was to be passed through is not.
+enum Obstacle {
+    /// Its node is open in the plain way.
+    OpenOtherwise,
+    /// What the device said.
+    Refused(io::Error),
 }
 
 /// The files of one session that are open.
 pub(crate) struct Backings {
     files: Arc<dyn BackingFiles>,
     log: Arc<Log>,
-    state: Mutex<State>,
+    uses: Mutex<HashMap<u64, Use>>,
 }
 
 impl Backings {
@@ -123,7 +124,7 @@ impl Backings {
         Self {
             files,
             log,
-            state: Mutex::default(),
+            uses: Mutex::default(),
         }
     }
 
@@ -132,44 +133,52 @@ impl Backings {
     pub(crate) fn opened(&self, node: Key, flags: u32, wished: Option<RawFd>) -> (u32, i32) {
         // Such a file has no place that the kernel could read from.
         let wished = wished.filter(|_| flags & (fopen::NONSEEKABLE | fopen::STREAM) == 0);
-        let mut state = self.state.lock();
-        let State { uses, told } = &mut *state;
-        let used = match uses.entry(node.0) {
-            Entry::Occupied(used) => used.into_mut(),
-            Entry::Vacant(unused) => {
-                // Under the lock, so that nobody registers the node's file twice.
-                let way = wished.map_or(Way::Plain, |fd| self.register(fd, told));
-                unused.insert(Use { way, opens: 0 })
-            }
-        };
-        used.opens += 1;
-        match used.way {
-            Way::Plain => {
-                if wished.is_some() && used.opens > 1 && told.insert(0) {
-                    self.log.line(
-                        Level::Info,
-                        "an open file is not passed through",
-                        0,
-                        format_args!(
-                            "node {} is open in another way; so will be others of which this is not said again",
-                            node.0
-                        ),
-                    );
-                }
-                (flags, 0)
-            }
-            Way::Passed(id) => {
+        match self.used(node, wished) {
+            Ok(Way::Plain) => (flags, 0),
+            Ok(Way::Passed(id)) => {
                 // Who didn't wish it gets its reads and writes, and the page cache has no part in them.
                 let direct = if wished.is_some() { 0 } else { fopen::DIRECT_IO };
                 (flags & COMPATIBLE | direct | fopen::PASSTHROUGH, id)
+            }
+            // Not under the lock: the log may be a file of this mount.
+            Err(obstacle) => {
+                self.tell(node, &obstacle);
+                (flags, 0)
+            }
+        }
+    }
+
+    /// Counts one more open of a node, and tells its way. In spite of an error the node is open, in the plain way.
+    fn used(&self, node: Key, wished: Option<RawFd>) -> Result<Way, Obstacle> {
+        let mut uses = self.uses.lock();
+        match uses.entry(node.0) {
+            Entry::Occupied(used) => {
+                let used = used.into_mut();
+                used.opens += 1;
+                match used.way {
+                    Way::Plain if wished.is_some() => Err(Obstacle::OpenOtherwise),
+                    way => Ok(way),
+                }
+            }
+            Entry::Vacant(unused) => {
+                // Under the lock, so that nobody registers the node's file twice.
+                let outcome = match wished {
+                    Some(fd) => self.files.open(fd).map(Way::Passed).map_err(Obstacle::Refused),
+                    None => Ok(Way::Plain),
+                };
+                unused.insert(Use {
+                    way: *outcome.as_ref().unwrap_or(&Way::Plain),
+                    opens: 1,
+                });
+                outcome
             }
         }
     }
 
     /// An open file has ended, or was never opened after all.
     pub(crate) fn closed(&self, node: Key) {
-        let mut state = self.state.lock();
-        let Entry::Occupied(mut used) = state.uses.entry(node.0) else {
+        let mut uses = self.uses.lock();
+        let Entry::Occupied(mut used) = uses.entry(node.0) else {
             return;
         };
         used.get_mut().opens -= 1;
@@ -178,29 +187,35 @@ impl Backings {
         }
         let last = used.remove();
         // The file may end with its registration, which takes its time; another may be registered meanwhile.
-        drop(state);
+        drop(uses);
         if let Way::Passed(id) = last.way {
             // It fails only where the connection has ended, and all registrations with it.
             let _ = self.files.close(id);
         }
     }
 
-    fn register(&self, fd: RawFd, told: &mut HashSet<i32>) -> Way {
-        let error = match self.files.open(fd) {
-            Ok(id) => return Way::Passed(id),
-            Err(error) => error,
-        };
-        let errno = error.raw_os_error().unwrap_or(libc::EIO);
-        if told.insert(errno) {
-            let (level, why) = reason(errno);
-            self.log.line(
-                level,
-                "files are not passed through",
-                errno as u32, // tells the failures apart
-                format_args!("{error}: {why}; reads and writes of such files go through the file system"),
-            );
+    fn tell(&self, node: Key, obstacle: &Obstacle) {
+        match obstacle {
+            Obstacle::OpenOtherwise => self.log.once(
+                Level::Info,
+                "an open file is not passed through",
+                0,
+                format_args!(
+                    "node {} is open in another way; others like it will not be told of",
+                    node.0
+                ),
+            ),
+            Obstacle::Refused(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                let (level, why) = reason(errno);
+                self.log.once(
+                    level,
+                    "files are not passed through",
+                    errno as u32, // tells the failures apart
+                    format_args!("{error}: {why}; reads and writes of such files go through the file system"),
+                );
+            }
         }
-        Way::Plain
     }
 }
 

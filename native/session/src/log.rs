@@ -60,6 +60,23 @@ impl Log {
         }
     }
 
+    /// Logs `what` when the failure, told apart as in [`Log::line`], happens for the first time, and never again: for
+    /// something that stays as it is for the life of the mount.
+    pub(crate) fn once(&self, level: Level, failure: &'static str, detail: u32, what: fmt::Arguments<'_>) {
+        if self.is_first(failure, detail, Instant::now()) {
+            (self.sink)(level, &format!("{failure}: {what}"));
+        }
+    }
+
+    fn is_first(&self, failure: &'static str, detail: u32, now: Instant) -> bool {
+        let mut seen = self.seen.lock();
+        if seen.len() >= MAX_DISTINCT || seen.contains_key(&(failure, detail)) {
+            return false;
+        }
+        seen.insert((failure, detail), Last { at: now, suppressed: 0 });
+        true
+    }
+
     /// `Some(lines swallowed since the last one)` when a line may be written.
     fn due(&self, failure: &'static str, detail: u32, now: Instant) -> Option<u64> {
         let mut seen = self.seen.lock();
@@ -99,6 +116,21 @@ mod tests {
         assert_eq!(log.due("a", 2, start), Some(0), "another detail is another failure");
         assert_eq!(log.due("a", 1, start + QUIET), Some(2));
         assert_eq!(log.due("a", 1, start + QUIET * 2), Some(0));
+    }
+
+    #[test]
+    fn what_stays_as_it_is_is_told_of_once_for_ever() {
+        let (log, start) = (log(), Instant::now());
+        assert!(log.is_first("a", 1, start));
+        assert!(!log.is_first("a", 1, start + QUIET * 2));
+        assert!(
+            log.is_first("a", 2, start + QUIET * 2),
+            "another detail is another failure"
+        );
+        for detail in 0..10_000 {
+            log.is_first("flood", detail, start);
+        }
+        assert!(log.seen.lock().len() <= MAX_DISTINCT);
     }
 
     #[test]
