@@ -21,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -287,6 +288,28 @@ class UpcallsTest {
     flushed.upcalls.open(5, 0, 0);
     assertEquals(OpenReplyWriter.FOPEN_KEEP_CACHE, flushed.openFlags());
     assertEquals(2, flushed.page.getInt(Layout.OPENED_CONCURRENCY));
+  }
+
+  @Test
+  void aDescriptorToPassThroughToIsThatOfOneOpenAlone() {
+    Iterator<Integer> descriptors = List.of(7, -1, -2).iterator();
+    Caller caller =
+        new Caller(
+            new InodeFileSystem() {
+              @Override
+              public FileHandle open(Request request, long node, int flags, OpenReply out) {
+                int descriptor = descriptors.next();
+                if (descriptor != -1) {
+                  out.passThrough(descriptor);
+                }
+                return new Told();
+              }
+            });
+    assertEquals(0, caller.upcalls.open(5, 0, 0));
+    assertEquals(7, caller.page.getInt(Layout.BACKING));
+    assertEquals(0, caller.upcalls.open(5, 0, 1));
+    assertEquals(-1, caller.page.getInt(Layout.BACKING));
+    assertEquals(EIO, caller.upcalls.open(5, 0, 2), "no number of a descriptor");
   }
 
   @Test
