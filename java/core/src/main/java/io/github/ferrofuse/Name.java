@@ -42,6 +42,11 @@ public final class Name implements Comparable<Name> {
           }
 
           @Override
+          public byte[] bytes(Name name) {
+            return name.bytes;
+          }
+
+          @Override
           public void get(Name name, ByteBuffer target, int offset) {
             target.put(offset, name.bytes, 0, name.length);
           }

@@ -25,7 +25,8 @@ public abstract class NameAccess {
     instance = access;
   }
 
-  static NameAccess get() {
+  /** {@return the one that {@code Name} has set} */
+  public static NameAccess get() {
     if (instance == null) {
       Name.of(""); // initializes the class
     }
@@ -52,6 +53,15 @@ public abstract class NameAccess {
    * @return its bytes
    */
   public abstract byte[] encode(String text);
+
+  /**
+   * The array that a name's bytes are in, from its start.
+   *
+   * @param name any name
+   * @return the array, of which the first {@link Name#length} bytes count; not to be changed or
+   *     kept
+   */
+  public abstract byte[] bytes(Name name);
 
   /**
    * Copies a name's bytes.
