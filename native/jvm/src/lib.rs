@@ -1,8 +1,8 @@
 //! `libferrofuse.so`: the engine under a JVM.
 //!
 //! This file is what Java calls: each native method of the Java class `Native` converts its arguments, calls one
-//! function of `mounts`, and turns an error or a panic into an exception; `accounts` and `notify` have a few more. This is the only
-//! crate that knows JNI.
+//! function of `mounts`, and turns an error or a panic into an exception; `accounts`, `local` and `notify` have a few more.
+//! This is the only crate that knows JNI.
 
 mod accounts;
 mod error;
@@ -11,6 +11,7 @@ mod ids;
 mod jvm;
 mod layout;
 mod lease;
+mod local;
 mod log;
 mod metrics;
 mod mounts;
@@ -43,6 +44,7 @@ pub unsafe extern "system" fn JNI_OnLoad(vm: *mut sys::JavaVM, _reserved: *mut c
             ids::find(env)?;
             accounts::register(env)?;
             notify::register(env)?;
+            local::register(env)?;
             register(env)
         })
     });

@@ -73,7 +73,7 @@ public final class LocalFd extends LocalContent {
    * @throws FuseException ENOENT, EEXIST, EACCES, EMFILE ...; EXDEV if the path leads out of this
    *     directory or to another mount and that is forbidden, ELOOP for a symbolic link that is;
    *     EAGAIN if something was renamed meanwhile, so that ".." could have led out: try again;
-   *     EINVAL for unknown flags, or a path that is empty or has a NUL
+   *     EINVAL for unknown flags, or a path with a NUL
    * @throws UnsupportedOperationException before Linux 5.6
    */
   public LocalFd openat2(Name path, int flags, int mode, int resolve, LocalCaller caller)

@@ -14,7 +14,6 @@ import io.github.ferrofuse.StatfsSink;
  * @param filesFree inodes that are free
  * @param nameLength longest name in bytes
  * @param flags ST_ flags of the mount
- * @param id the file system's id
  */
 public record LocalStatfs(
     long type,
@@ -25,11 +24,10 @@ public record LocalStatfs(
     long files,
     long filesFree,
     long nameLength,
-    long flags,
-    long id) {
+    long flags) {
 
   static LocalStatfs of(long[] n) {
-    return new LocalStatfs(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9]);
+    return new LocalStatfs(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]);
   }
 
   /**

@@ -7,8 +7,8 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.function.IntSupplier;
 
-/** Counts what upcalls allocate. */
-final class Allocations {
+/** Counts what upcalls and other calls allocate. */
+public final class Allocations {
   /** How often an upcall is made in each round. */
   static final int CALLS = 10_000;
 
@@ -21,7 +21,7 @@ final class Allocations {
    * The least of some rounds: the JVM itself allocates now and then on this thread, when it
    * compiles.
    */
-  static void assertNone(int answer, IntSupplier upcall) {
+  public static void assertNone(int answer, IntSupplier upcall) {
     @SuppressWarnings("deprecation") // threadId() came with Java 19
     long thread = Thread.currentThread().getId();
     long least = Long.MAX_VALUE;
