@@ -5,7 +5,6 @@
 //! the process, since it would go on with somebody else's rights. As with any change of ids the process is not dumpable
 //! afterwards, unless /proc/sys/fs/suid_dumpable says otherwise: proc(5).
 
-use std::cell::Cell;
 use std::ffi::{c_int, c_long};
 use std::process;
 
@@ -96,31 +95,29 @@ impl Guise {
         Ok(())
     }
 
-    /// Each step is noted before it may fail halfway.
+    /// Each step is noted once it is made: one that is refused changes nothing, and can't be taken back.
     fn ids(&mut self, uid: u32, gid: u32, groups: Option<&[c_int]>) -> Result<(), Refused> {
         let had = Capabilities::now()?;
         if let Some(groups) = groups {
             let own = own_groups()?;
             if own != groups {
-                self.groups = Some(own);
                 set_groups(groups)?;
+                self.groups = Some(own);
             }
         }
         let own = set_id(libc::SYS_setfsgid, NOBODY);
         if own != gid {
-            self.gid = Some(own);
             take_id(libc::SYS_setfsgid, gid)?;
+            self.gid = Some(own);
         }
         let own = set_id(libc::SYS_setfsuid, NOBODY);
+        if own != uid {
+            take_id(libc::SYS_setfsuid, uid)?;
+            self.uid = Some(own);
+        }
         let unprivileged = groups.is_some() && uid != 0;
         if own != uid || unprivileged {
             self.capabilities = Some(had);
-        }
-        if own != uid {
-            self.uid = Some(own);
-            take_id(libc::SYS_setfsuid, uid)?;
-        }
-        if self.capabilities.is_some() {
             // The kernel changes them with the user, but only from or to root: they are said outright.
             let wanted = if unprivileged { had.without(OVER_FILES) } else { had };
             wanted.set()?;
@@ -202,16 +199,12 @@ fn set_groups(groups: &[c_int]) -> Result<(), Refused> {
     made(|| unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
 }
 
-/// The umask belongs to the process, until a thread has left those that share it: unshare(2). That takes no privilege,
-/// but sandboxes may forbid it: EPERM. The working directory, which is shared likewise, no JVM ever changes.
+/// The umask belongs to all threads that come from each other, until one leaves the others: unshare(2). It does so each
+/// time, because those that it has made since share its own; the kernel does nothing if there are none. That takes no
+/// privilege, but sandboxes may forbid it: EPERM. The working directory, shared likewise, no JVM ever changes.
 fn own_umask() -> Result<(), Refused> {
-    thread_local!(static OWN: Cell<bool> = const { Cell::new(false) });
-    if !OWN.get() {
-        // SAFETY: touches no memory.
-        made(|| unsafe { libc::unshare(libc::CLONE_FS) })?;
-        OWN.set(true);
-    }
-    Ok(())
+    // SAFETY: touches no memory.
+    made(|| unsafe { libc::unshare(libc::CLONE_FS) }).map(drop)
 }
 
 /// Capability sets of a thread: `struct __user_cap_data_struct` of capget(2), for two words of capabilities.
