@@ -81,6 +81,9 @@ extern "system" fn java_statfs<'l>(env: EnvUnowned<'l>, _class: JClass<'l>, fd: 
             found.f_ffree as jlong,
             found.f_namelen as jlong,
             found.f_flags as jlong,
+            // Two ints without public names.
+            // SAFETY: the struct has eight bytes, of any value.
+            unsafe { ptr::read_unaligned((&raw const found.f_fsid).cast::<jlong>()) },
         ];
         out.set_region(env, 0, &numbers)?;
         Ok(0)

@@ -9,6 +9,7 @@ mod caller;
 mod content;
 mod names;
 mod open;
+mod watch;
 
 use std::ffi::{c_char, c_int, c_long};
 use std::io::Write;
@@ -24,7 +25,8 @@ pub(crate) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
     attributes::register(env)?;
     content::register(env)?;
     names::register(env)?;
-    open::register(env)
+    open::register(env)?;
+    watch::register(env)
 }
 
 /// Why there is no answer.

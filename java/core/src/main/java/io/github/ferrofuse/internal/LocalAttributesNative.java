@@ -11,7 +11,7 @@ import java.nio.ByteBuffer;
  */
 public final class LocalAttributesNative {
   /** Numbers that {@link #statfs} gives. */
-  public static final int STATFS_NUMBERS = 9;
+  public static final int STATFS_NUMBERS = 10;
 
   private LocalAttributesNative() {}
 

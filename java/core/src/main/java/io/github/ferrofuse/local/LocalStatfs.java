@@ -14,6 +14,7 @@ import io.github.ferrofuse.StatfsSink;
  * @param filesFree inodes that are free
  * @param nameLength longest name in bytes
  * @param flags ST_ flags of the mount
+ * @param id the file system's id, as {@link LocalChanges#fileSystem} has it; 0 if it has none
  */
 public record LocalStatfs(
     long type,
@@ -24,10 +25,11 @@ public record LocalStatfs(
     long files,
     long filesFree,
     long nameLength,
-    long flags) {
+    long flags,
+    long id) {
 
   static LocalStatfs of(long[] n) {
-    return new LocalStatfs(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]);
+    return new LocalStatfs(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9]);
   }
 
   /**

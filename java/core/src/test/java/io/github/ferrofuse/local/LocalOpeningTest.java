@@ -305,6 +305,7 @@ class LocalOpeningTest {
     @Test
     void callsThatRaceWithCloseWorkOrFailAsBad() throws Exception {
       Files.writeString(path.resolve("file"), "mine");
+      Files.writeString(path.resolve("other"), "other");
       AtomicInteger read = new AtomicInteger();
       AtomicReference<Throwable> failure = new AtomicReference<>();
       for (int round = 0; round < 200; round++) {
@@ -335,8 +336,11 @@ class LocalOpeningTest {
         }
         begun.await();
         file.close();
-        for (Thread thread : threads) {
-          thread.join();
+        try (LocalFd next = dir.openat2(name("other"), O_RDONLY, 0, 0, null)) {
+          for (Thread thread : threads) {
+            thread.join();
+          }
+          assertEquals("other", text(next.pread(buffer, 0, 16, 0)));
         }
         assertEquals(null, failure.get());
       }

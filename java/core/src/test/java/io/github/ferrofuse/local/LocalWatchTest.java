@@ -1,0 +1,170 @@
+package io.github.ferrofuse.local;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FuseException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+
+class LocalWatchTest {
+  abstract static class Cases extends Scratch {
+    private final LocalChanges changes = new LocalChanges(1 << 16);
+    private final byte[] handle = new byte[LocalFd.MAX_HANDLE_BYTES];
+    private byte[] own;
+
+    /** The next change in the directory of the test; those of other programs are passed over. */
+    private void awaitChange(LocalWatch watch, Predicate<LocalChanges> wanted)
+        throws FuseException {
+      while (true) {
+        while (changes.next()) {
+          assertFalse(changes.isLost());
+          byte[] directory = Arrays.copyOf(handle, changes.directory(handle));
+          if (Arrays.equals(own, directory) && wanted.test(changes)) {
+            return;
+          }
+        }
+        assertTrue(watch.await(changes));
+      }
+    }
+
+    private LocalWatch watch() throws IOException {
+      assumeTrue(isRoot(), "watching a file system takes CAP_SYS_ADMIN");
+      own = handle(dir);
+      LocalWatch watch = LocalWatch.open();
+      watch.add(dir);
+      return watch;
+    }
+
+    private byte[] handle(LocalFd fd) throws FuseException {
+      return Arrays.copyOf(handle, fd.handle(handle));
+    }
+
+    private byte[] file() {
+      return Arrays.copyOf(handle, changes.file(handle));
+    }
+
+    @Test
+    void namesThatComeAndGoAreTold() throws Exception {
+      try (LocalWatch watch = watch()) {
+        LocalFd file = create("file");
+        byte[] made = handle(file);
+        file.close();
+        awaitChange(watch, LocalChanges::isEntry);
+        assertEquals(name("file"), changes.name());
+        assertArrayEquals(made, file());
+        assertEquals(dir.statfs().id(), changes.fileSystem());
+        assertTrue(changes.fileSystem() != 0);
+        assertTrue(changes.isOwn());
+        dir.mkdir(name("d"), 0700, null);
+        awaitChange(watch, change -> change.isEntry() && change.name().equals(name("d")));
+        dir.rename(name("file"), dir, name("new"), 0);
+        awaitChange(watch, change -> change.isEntry() && change.name().equals(name("file")));
+        awaitChange(watch, change -> change.isEntry() && change.name().equals(name("new")));
+        assertArrayEquals(made, file());
+        dir.unlink(name("new"));
+        awaitChange(watch, change -> change.isEntry() && change.name().equals(name("new")));
+      }
+    }
+
+    @Test
+    void contentAndAttributesAreToldApart() throws Exception {
+      try (LocalFd file = create("file");
+          LocalFd place = place(".");
+          LocalWatch watch = watch()) {
+        byte[] made = handle(file);
+        file.pwrite(buffer, 0, 1, 0);
+        awaitChange(watch, LocalChanges::isContent);
+        assertEquals(name("file"), changes.name());
+        assertArrayEquals(made, file());
+        assertFalse(changes.isEntry());
+        watch.add(place); // the same once more
+        file.chmod(0600);
+        awaitChange(watch, LocalChanges::isAttributes);
+        assertArrayEquals(made, file());
+        dir.chmod(0711);
+        awaitChange(watch, change -> change.isAttributes() && change.name().equals(name(".")));
+      }
+    }
+
+    @Test
+    void othersChangesAreNotOwn() throws Exception {
+      try (LocalWatch watch = watch()) {
+        Process other = new ProcessBuilder("touch", path.resolve("file").toString()).start();
+        assertEquals(0, other.waitFor());
+        awaitChange(watch, LocalChanges::isEntry);
+        assertFalse(changes.isOwn());
+      }
+    }
+
+    @Test
+    void aCloseEndsTheWait() throws Exception {
+      LocalWatch watch = watch();
+      LocalChanges others = new LocalChanges(1 << 16);
+      FutureTask<Boolean> waiter =
+          new FutureTask<>(
+              () -> {
+                while (watch.await(others)) {
+                  // changes of other programs
+                }
+                return true;
+              });
+      new Thread(waiter).start();
+      watch.close(); // before or while it waits
+      assertTrue(waiter.get(20, TimeUnit.SECONDS));
+      assertFalse(watch.await(changes));
+      assertFalse(changes.next());
+      watch.close();
+      fails(Errno.EBADF, () -> watch.add(dir));
+    }
+
+    @Test
+    void whoMayNotWatchIsTold() throws Exception {
+      assertThrows(IllegalArgumentException.class, () -> new LocalChanges(4095));
+      assumeTrue(!isRoot(), "root may");
+      try (LocalWatch watch = LocalWatch.open()) {
+        fails(Errno.EPERM, () -> watch.add(dir));
+      } catch (FuseException e) {
+        assertEquals(Errno.EPERM, e.errno()); // before Linux 5.13
+      }
+    }
+
+    @Test
+    void whatHasNoHandlesIsNotWatched() throws Exception {
+      try (LocalWatch watch = watch();
+          LocalFd proc = LocalFd.open(Path.of("/proc"), LocalFlags.O_RDONLY)) {
+        FuseException refused = assertThrows(FuseException.class, () -> watch.add(proc));
+        assertTrue(
+            refused.errno() == Errno.ENODEV || refused.errno() == Errno.EOPNOTSUPP,
+            refused.toString());
+      }
+    }
+  }
+
+  @Nested
+  class OnTmpfs extends Cases {
+    @Override
+    Path where() {
+      return TMPFS;
+    }
+  }
+
+  @Nested
+  class OnDisk extends Cases {
+    @Override
+    Path where() {
+      return DISK;
+    }
+  }
+}
