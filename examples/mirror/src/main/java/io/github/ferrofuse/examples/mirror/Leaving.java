@@ -1,0 +1,56 @@
+package io.github.ferrofuse.examples.mirror;
+
+import io.github.ferrofuse.Name;
+import java.io.IOException;
+
+/**
+ * A name that is about to lose its file: a descriptor of the file is kept if it could not be found
+ * again without that name, because it is somebody's open file or working directory.
+ */
+final class Leaving implements AutoCloseable {
+  private final Nodes nodes;
+  private final Descriptor file;
+  private final boolean pinned;
+  private boolean succeeded;
+
+  private Leaving(Nodes nodes, Descriptor file, boolean pinned) {
+    this.nodes = nodes;
+    this.file = file;
+    this.pinned = pinned;
+  }
+
+  /**
+   * To be made before the name goes, and closed afterwards.
+   *
+   * @param directory where
+   * @param name the name, which need not exist
+   */
+  static Leaving of(Nodes nodes, Descriptor directory, Name name) throws IOException {
+    Descriptor file = nodes.known(directory, name);
+    boolean pinned = false;
+    if (file != null) {
+      try {
+        pinned = nodes.pinUnlessFindable(file);
+      } catch (IOException | RuntimeException e) {
+        nodes.done(file);
+        throw e;
+      }
+    }
+    return new Leaving(nodes, file, pinned);
+  }
+
+  /** The name is gone, or leads to another file. */
+  void succeeded() {
+    succeeded = true;
+  }
+
+  @Override
+  public void close() {
+    if (pinned && !succeeded) {
+      nodes.unpin(file);
+    }
+    if (file != null) {
+      nodes.done(file);
+    }
+  }
+}

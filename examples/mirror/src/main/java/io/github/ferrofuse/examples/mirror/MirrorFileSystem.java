@@ -1,0 +1,540 @@
+package io.github.ferrofuse.examples.mirror;
+
+import io.github.ferrofuse.AttrChange;
+import io.github.ferrofuse.AttrSink;
+import io.github.ferrofuse.Connection;
+import io.github.ferrofuse.DirHandle;
+import io.github.ferrofuse.EntrySink;
+import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FileHandle;
+import io.github.ferrofuse.FuseException;
+import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.Name;
+import io.github.ferrofuse.OpenReply;
+import io.github.ferrofuse.PosixAcl;
+import io.github.ferrofuse.Request;
+import io.github.ferrofuse.StatfsSink;
+import io.github.ferrofuse.XattrSink;
+import io.github.ferrofuse.local.LocalCaller;
+import io.github.ferrofuse.local.LocalFd;
+import io.github.ferrofuse.local.LocalFlags;
+import io.github.ferrofuse.local.LocalStat;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * A directory of this machine, passed through: what is below it is seen and changed below the mount
+ * point, with the inode numbers, links, times, attributes and errors of the file system that it is
+ * on. See docs/mirror.md for what holds and what does not.
+ *
+ * <p><b>Nothing outside</b> the directory is ever reached, whoever renames and replaces what in it
+ * meanwhile: {@link Nodes}.
+ *
+ * <p><b>Permissions</b> are the kernel's to check, as for the files themselves: mount it with
+ * {@code default_permissions}, as {@code allow_other} requires. Where the directory's file system
+ * has POSIX ACLs they hold here, too, and the kernel checks in any case. What is made belongs to
+ * who makes it, if this process may do that (CAP_SETUID, CAP_SETGID), else to this process.
+ *
+ * <p><b>Locks</b> of fcntl(2) and flock(2) are the kernel's, so they are between users of the
+ * mount: a lock that is taken below the directory itself is not seen here. Passing them on is no
+ * use, since those of fcntl(2) are one process's, and all that the mount's users do is done by this
+ * one.
+ *
+ * <p><b>Threads</b>: any method may run at any time.
+ */
+public final class MirrorFileSystem implements InodeFileSystem {
+  /** Flags of open(2) that are passed on to the file itself. */
+  private static final int PASSED_ON =
+      LocalFlags.O_ACCMODE
+          | LocalFlags.O_APPEND
+          | LocalFlags.O_SYNC
+          | LocalFlags.O_DSYNC
+          | LocalFlags.O_NOATIME
+          | LocalFlags.O_TRUNC;
+
+  private static final int MAKING =
+      LocalFlags.O_CREAT | LocalFlags.O_EXCL | LocalFlags.O_NOFOLLOW | LocalFlags.O_NOCTTY;
+  private static final int IN_DIRECTORY =
+      LocalFlags.RESOLVE_BENEATH
+          | LocalFlags.RESOLVE_NO_SYMLINKS
+          | LocalFlags.RESOLVE_NO_MAGICLINKS;
+  private static final int PERMISSIONS = 07777;
+  private static final Name DOT = Name.of(".");
+
+  private final Nodes nodes;
+  private final LocalFd root;
+  private final int uid;
+  private final int gid;
+  private final EntriesPool entries = new EntriesPool();
+  private boolean wantsAcls = true;
+
+  /** Set before the first request. */
+  private boolean keepsAcls;
+
+  private MirrorFileSystem(LocalFd root, int descriptors, boolean handles, int uid, int gid)
+      throws IOException {
+    this.nodes = new Nodes(root, descriptors, handles);
+    this.root = root;
+    this.uid = uid;
+    this.gid = gid;
+  }
+
+  /**
+   * The mirror of a directory, to be mounted once.
+   *
+   * @param directory the directory; symbolic links that lead to it are followed, now and never
+   *     again
+   * @param descriptors how many descriptors may stay open for files that are known and not in use,
+   *     1 or more
+   * @param handles whether files are found by file handles, where they have some and this process
+   *     may open them; otherwise by their names
+   * @return the file system
+   * @throws IOException if it is no directory, or /proc is not there
+   */
+  public static MirrorFileSystem of(Path directory, int descriptors, boolean handles)
+      throws IOException {
+    Path process = Path.of("/proc/self");
+    int uid = (Integer) Files.getAttribute(process, "unix:uid");
+    int gid = (Integer) Files.getAttribute(process, "unix:gid");
+    LocalFd root = LocalFd.open(directory, LocalFlags.O_PATH | LocalFlags.O_DIRECTORY);
+    try {
+      return new MirrorFileSystem(root, descriptors, handles, uid, gid);
+    } catch (IOException | RuntimeException e) {
+      root.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Leaves POSIX ACLs alone: they are neither obeyed nor shown. It spares the kernel a request for
+   * the ACL of each file that others than its owner use; but whoever is in a file's group gets what
+   * the ACL's mask gives, since that is what the mode says.
+   *
+   * @return this
+   */
+  public MirrorFileSystem withoutAcls() {
+    wantsAcls = false;
+    return this;
+  }
+
+  /** {@return whether files below the root are found by handles} */
+  boolean hasHandles() {
+    return nodes.hasHandles();
+  }
+
+  /** {@return the files that are known} */
+  Nodes nodes() {
+    return nodes;
+  }
+
+  @Override
+  public long root() {
+    return Nodes.ROOT;
+  }
+
+  @Override
+  public void init(Connection connection) throws IOException {
+    connection.clearsPrivileges();
+    connection.knowsBirthTimes();
+    keepsAcls = wantsAcls && hasAcls() && connection.keepsAcls();
+  }
+
+  private boolean hasAcls() throws IOException {
+    try {
+      root.getXattr(PosixAcl.ACCESS, ByteBuffer.allocateDirect(0), 0, 0);
+      return true;
+    } catch (FuseException e) {
+      return e.errno() != Errno.EOPNOTSUPP;
+    }
+  }
+
+  @Override
+  public void destroy() {
+    nodes.close();
+  }
+
+  // Names.
+
+  @Override
+  public boolean lookup(Request request, long parent, Name name, EntrySink out) throws IOException {
+    Descriptor directory = nodes.use(parent);
+    try {
+      handOut(directory, name, out);
+      return true;
+    } catch (FuseException e) {
+      if (e.errno() == Errno.ENOENT) {
+        return false;
+      }
+      throw e;
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  /**
+   * Finds a name and counts the lookup.
+   *
+   * @return the node; its attributes are in {@link Scratch#stat} then
+   */
+  long lookUp(LocalFd directory, long parent, Name name) throws IOException {
+    LocalStat stat = Scratch.get().stat;
+    directory.statx(name, stat);
+    long open = nodes.lookUpOpen(stat, parent, name);
+    if (open != NodeTable.NONE) {
+      return open;
+    }
+    LocalFd place = nodes.open(directory, name);
+    try {
+      place.statx(stat);
+    } catch (IOException | RuntimeException e) {
+      place.close();
+      throw e;
+    }
+    return nodes.lookUp(place, stat, parent, name);
+  }
+
+  @Override
+  public void forget(long node, long lookups) {
+    nodes.forget(node, lookups);
+  }
+
+  @Override
+  public void symlink(Request request, long parent, Name name, Name target, EntrySink out)
+      throws IOException {
+    Descriptor directory = nodes.use(parent);
+    try {
+      directory.fd.symlink(name, target, caller(request));
+      handOut(directory, name, out);
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  @Override
+  public void mknod(Request request, long parent, Name name, int mode, int rdev, EntrySink out)
+      throws IOException {
+    Descriptor directory = nodes.use(parent);
+    try {
+      directory.fd.mknod(name, mode, rdev, caller(request));
+      handOut(directory, name, out);
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  @Override
+  public void mkdir(Request request, long parent, Name name, int mode, EntrySink out)
+      throws IOException {
+    Descriptor directory = nodes.use(parent);
+    try {
+      directory.fd.mkdir(name, mode & PERMISSIONS, caller(request));
+      handOut(directory, name, out);
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  @Override
+  public void link(Request request, long node, long newParent, Name newName, EntrySink out)
+      throws IOException {
+    Descriptor file = nodes.use(node);
+    try {
+      Descriptor directory = nodes.use(newParent);
+      try {
+        file.fd.link(directory.fd, newName);
+      } finally {
+        nodes.done(directory);
+      }
+      LocalStat stat = Scratch.get().stat;
+      file.fd.statx(stat);
+      nodes.lookUpLinked(file, newParent, newName);
+      out.node(node);
+      fill(stat, out.attr());
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public void unlink(Request request, long parent, Name name) throws IOException {
+    remove(parent, name, false);
+  }
+
+  @Override
+  public void rmdir(Request request, long parent, Name name) throws IOException {
+    remove(parent, name, true);
+  }
+
+  private void remove(long parent, Name name, boolean isDirectory) throws IOException {
+    Descriptor directory = nodes.use(parent);
+    try (Leaving leaving = Leaving.of(nodes, directory, name)) {
+      if (isDirectory) {
+        directory.fd.rmdir(name);
+      } else {
+        directory.fd.unlink(name);
+      }
+      leaving.succeeded();
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  @Override
+  public void rename(
+      Request request, long parent, Name name, long newParent, Name newName, int flags)
+      throws IOException {
+    Descriptor from = nodes.use(parent);
+    try {
+      Descriptor to = nodes.use(newParent);
+      try (Moving moving = Moving.of(nodes, from, name, to, newName, flags)) {
+        from.fd.rename(name, to.fd, newName, flags);
+        moving.succeeded();
+      } finally {
+        nodes.done(to);
+      }
+    } finally {
+      nodes.done(from);
+    }
+  }
+
+  @Override
+  public void readlink(Request request, long node, ByteBuffer out) throws IOException {
+    Descriptor link = nodes.use(node);
+    try {
+      int length = link.fd.readlink(out, out.position(), out.remaining());
+      out.position(out.position() + length);
+    } finally {
+      nodes.done(link);
+    }
+  }
+
+  // Attributes.
+
+  @Override
+  public void getattr(Request request, long node, FileHandle handle, AttrSink out)
+      throws IOException {
+    LocalStat stat = Scratch.get().stat;
+    if (handle instanceof OpenFile) {
+      ((OpenFile) handle).fd.statx(stat);
+    } else {
+      Descriptor file = nodes.use(node);
+      try {
+        file.fd.statx(stat);
+      } finally {
+        nodes.done(file);
+      }
+    }
+    fill(stat, out);
+  }
+
+  @Override
+  public void setattr(
+      Request request, long node, FileHandle handle, AttrChange change, AttrSink out)
+      throws IOException {
+    LocalStat stat = Scratch.get().stat;
+    Descriptor file = nodes.use(node);
+    try {
+      Attributes.change(nodes, file.fd, handle, change, request.killsPrivileges());
+      file.fd.statx(stat);
+    } finally {
+      nodes.done(file);
+    }
+    fill(stat, out);
+  }
+
+  @Override
+  public void setxattr(Request request, long node, Name name, ByteBuffer value, int flags)
+      throws IOException {
+    checkAcl(name);
+    Descriptor file = nodes.use(node);
+    try {
+      file.fd.setXattr(name, value, value.position(), value.remaining(), flags);
+      if (request.killsPrivileges() && name.equals(PosixAcl.ACCESS)) {
+        Attributes.clearSetgid(file.fd);
+      }
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public int getxattr(Request request, long node, Name name, ByteBuffer out) throws IOException {
+    checkAcl(name);
+    Descriptor file = nodes.use(node);
+    try {
+      int room = out.remaining();
+      int size = file.fd.getXattr(name, out, out.position(), room);
+      if (room > 0) {
+        out.position(out.position() + size);
+      }
+      return size;
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public void listxattr(Request request, long node, XattrSink out) throws IOException {
+    Descriptor file = nodes.use(node);
+    try {
+      for (Name name : file.fd.xattrNames()) {
+        boolean shown = keepsAcls || !isAcl(name);
+        if (shown && (request.uid() == 0 || !name.startsWith("trusted."))) {
+          out.add(name);
+        }
+      }
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public void removexattr(Request request, long node, Name name) throws IOException {
+    checkAcl(name);
+    Descriptor file = nodes.use(node);
+    try {
+      file.fd.removeXattr(name);
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public void statfs(Request request, long node, StatfsSink out) throws IOException {
+    Descriptor file = nodes.use(node);
+    try {
+      file.fd.statfs().copyTo(out);
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  @Override
+  public void syncfs(Request request, long node) throws IOException {
+    try (LocalFd open = nodes.withRoom(() -> root.reopen(LocalFlags.O_RDONLY))) {
+      open.syncfs();
+    }
+  }
+
+  // Handles.
+
+  @Override
+  public FileHandle open(Request request, long node, int flags, OpenReply out) throws IOException {
+    Descriptor file = nodes.use(node);
+    try {
+      int passed = flags & PASSED_ON | LocalFlags.O_NOCTTY;
+      out.parallelDirectWrites(); // the file's own file system orders writes that overlap
+      return new OpenFile(nodes, nodes.withRoom(() -> file.fd.reopen(passed)), passed);
+    } finally {
+      nodes.done(file);
+    }
+  }
+
+  /**
+   * Makes a file, never opens one that is there: the kernel believed that there was none, and has
+   * not looked who may open it. ESTALE has it look again.
+   */
+  @Override
+  public FileHandle create(
+      Request request, long parent, Name name, int mode, int flags, EntrySink entry, OpenReply out)
+      throws IOException {
+    int passed = flags & PASSED_ON & ~LocalFlags.O_TRUNC | MAKING;
+    LocalCaller caller = caller(request);
+    Descriptor directory = nodes.use(parent);
+    try {
+      LocalFd file =
+          nodes.withRoom(
+              () -> directory.fd.openat2(name, passed, mode & PERMISSIONS, IN_DIRECTORY, caller));
+      return made(file, parent, name, flags, entry, out);
+    } catch (FuseException e) {
+      if (e.errno() == Errno.EEXIST && (flags & LocalFlags.O_EXCL) == 0) {
+        throw Errno.ESTALE.exception();
+      }
+      throw e;
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  @Override
+  public FileHandle tmpfile(
+      Request request, long parent, int mode, int flags, EntrySink entry, OpenReply out)
+      throws IOException {
+    int passed = flags & (PASSED_ON | LocalFlags.O_EXCL) | LocalFlags.O_TMPFILE;
+    LocalCaller caller = caller(request);
+    Descriptor directory = nodes.use(parent);
+    try {
+      LocalFd file =
+          nodes.withRoom(
+              () -> directory.fd.openat2(DOT, passed, mode & PERMISSIONS, IN_DIRECTORY, caller));
+      return made(file, parent, null, flags, entry, out);
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  private FileHandle made(
+      LocalFd file, long parent, Name name, int flags, EntrySink entry, OpenReply out)
+      throws IOException {
+    try {
+      LocalStat stat = Scratch.get().stat;
+      file.statx(stat);
+      entry.node(nodes.lookUpMade(file, stat, parent, name));
+      fill(stat, entry.attr());
+      out.parallelDirectWrites();
+      return new OpenFile(nodes, file, flags & PASSED_ON);
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public DirHandle opendir(Request request, long node, OpenReply out) throws IOException {
+    Descriptor directory = nodes.use(node);
+    try {
+      LocalFd open =
+          nodes.withRoom(() -> directory.fd.reopen(LocalFlags.O_RDONLY | LocalFlags.O_DIRECTORY));
+      try {
+        return new OpenDirectory(this, node, open, entries);
+      } catch (IOException | RuntimeException e) {
+        open.close();
+        throw e;
+      }
+    } finally {
+      nodes.done(directory);
+    }
+  }
+
+  // Helpers.
+
+  /** Who is to own what is made. */
+  private LocalCaller caller(Request request) {
+    int umask = keepsAcls ? request.umask() : 0;
+    return uid == 0
+        ? LocalCaller.owner(request.uid(), request.gid(), umask)
+        : LocalCaller.owner(uid, gid, umask);
+  }
+
+  private void handOut(Descriptor directory, Name name, EntrySink out) throws IOException {
+    out.node(lookUp(directory.fd, directory.node, name));
+    fill(Scratch.get().stat, out.attr());
+  }
+
+  void fill(LocalStat stat, AttrSink out) {
+    stat.copyTo(out);
+    out.ino(nodes.number(stat));
+  }
+
+  private static boolean isAcl(Name name) {
+    return name.equals(PosixAcl.ACCESS) || name.equals(PosixAcl.DEFAULT);
+  }
+
+  private void checkAcl(Name name) throws FuseException {
+    if (!keepsAcls && isAcl(name)) {
+      throw Errno.EOPNOTSUPP.exception();
+    }
+  }
+}

@@ -1,0 +1,77 @@
+package io.github.ferrofuse.examples.mirror;
+
+import io.github.ferrofuse.InodeFileSystem;
+import io.github.ferrofuse.Name;
+import java.io.IOException;
+
+/**
+ * A rename that is about to happen: what is replaced may be kept as {@link Leaving} says, and files
+ * that are found by their names are found by the new ones afterwards.
+ */
+final class Moving implements AutoCloseable {
+  private final Nodes nodes;
+  private final Descriptor from;
+  private final Name name;
+  private final Descriptor to;
+  private final Name newName;
+
+  /** What is moved, and what is moved in exchange or replaced; null if it need not be known. */
+  private Descriptor moved;
+
+  private Descriptor exchanged;
+  private Leaving replaced;
+
+  private Moving(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName) {
+    this.nodes = nodes;
+    this.from = from;
+    this.name = name;
+    this.to = to;
+    this.newName = newName;
+  }
+
+  /** To be made before the rename, and closed afterwards. */
+  static Moving of(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName, int flags)
+      throws IOException {
+    Moving moving = new Moving(nodes, from, name, to, newName);
+    try {
+      boolean exchange = (flags & InodeFileSystem.RENAME_EXCHANGE) != 0;
+      if (!nodes.hasHandles()) {
+        moving.moved = nodes.known(from, name);
+        moving.exchanged = exchange ? nodes.known(to, newName) : null;
+      }
+      if (!exchange) {
+        moving.replaced = Leaving.of(nodes, to, newName);
+      }
+      return moving;
+    } catch (IOException | RuntimeException e) {
+      moving.close();
+      throw e;
+    }
+  }
+
+  /** The files have their new names. */
+  void succeeded() {
+    if (moved != null) {
+      nodes.moved(moved, to.node, newName);
+    }
+    if (exchanged != null) {
+      nodes.moved(exchanged, from.node, name);
+    }
+    if (replaced != null) {
+      replaced.succeeded();
+    }
+  }
+
+  @Override
+  public void close() {
+    if (moved != null) {
+      nodes.done(moved);
+    }
+    if (exchanged != null) {
+      nodes.done(exchanged);
+    }
+    if (replaced != null) {
+      replaced.close();
+    }
+  }
+}

@@ -1,0 +1,142 @@
+package io.github.ferrofuse.examples.mirror;
+
+import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FileHandle;
+import io.github.ferrofuse.Request;
+import io.github.ferrofuse.local.LocalFd;
+import io.github.ferrofuse.local.LocalFlags;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/** One open of a regular file: a descriptor of it, on which everything is done. */
+final class OpenFile implements FileHandle {
+  private static final int FS_IOC_GETFLAGS = 0x80086601;
+  private static final int FS_IOC_SETFLAGS = 0x40086602;
+
+  final LocalFd fd;
+  private final Nodes nodes;
+  private final int flags;
+
+  /** Opened without O_APPEND, for a file that was opened with it; null until it is needed. */
+  private LocalFd anywhere;
+
+  /**
+   * An open file.
+   *
+   * @param nodes where descriptors come from
+   * @param fd its descriptor, closed with it
+   * @param flags those of open(2) that the descriptor was opened with
+   */
+  OpenFile(Nodes nodes, LocalFd fd, int flags) {
+    this.nodes = nodes;
+    this.fd = fd;
+    this.flags = flags;
+  }
+
+  boolean isWritable() {
+    return (flags & LocalFlags.O_ACCMODE) != LocalFlags.O_RDONLY;
+  }
+
+  /** No ordering: the file's own file system has one. */
+  @Override
+  public Concurrency concurrency() {
+    return Concurrency.CONCURRENT;
+  }
+
+  @Override
+  public int read(Request request, ByteBuffer dst, long offset) throws IOException {
+    return fd.pread(dst, dst.position(), dst.remaining(), offset);
+  }
+
+  @Override
+  public int write(Request request, ByteBuffer src, long offset) throws IOException {
+    if (request.killsPrivileges()) {
+      Attributes.clearPrivileges(fd);
+    }
+    return target(request).pwrite(src, src.position(), src.remaining(), offset);
+  }
+
+  /**
+   * What an application appends goes to the end that the file has by now, though somebody else may
+   * have appended to it behind the kernel's back. What the kernel writes back from a mapping goes
+   * where it was; that comes from nobody.
+   */
+  private LocalFd target(Request request) throws IOException {
+    if ((flags & LocalFlags.O_APPEND) == 0 || request.pid() != 0) {
+      return fd;
+    }
+    synchronized (this) {
+      if (anywhere == null) {
+        anywhere = nodes.withRoom(() -> fd.reopen(flags & ~LocalFlags.O_APPEND));
+      }
+      return anywhere;
+    }
+  }
+
+  @Override
+  public void fsync(Request request, boolean dataOnly) throws IOException {
+    if (dataOnly) {
+      fd.fdatasync();
+    } else {
+      fd.fsync();
+    }
+  }
+
+  @Override
+  public void fallocate(Request request, int mode, long offset, long length) throws IOException {
+    clearForStranger(request);
+    fd.fallocate(mode, offset, length);
+  }
+
+  @Override
+  public long lseek(Request request, long offset, int whence) throws IOException {
+    return fd.seek(offset, whence);
+  }
+
+  @Override
+  public long copyFileRange(
+      Request request, FileHandle source, long sourceOffset, long offset, long length)
+      throws IOException {
+    if (!(source instanceof OpenFile)) {
+      throw Errno.EXDEV.exception(); // somebody's wrapping
+    }
+    clearForStranger(request);
+    return ((OpenFile) source).fd.copyRange(sourceOffset, fd, offset, length);
+  }
+
+  @Override
+  public int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
+      throws IOException {
+    return flags(fd, command, in, out);
+  }
+
+  @Override
+  public void release(Request request) {
+    fd.close();
+    if (anywhere != null) {
+      anywhere.close();
+    }
+  }
+
+  /** What chattr(1) and lsattr(1) ask for; the kernel has looked who may. */
+  static int flags(LocalFd fd, int command, ByteBuffer in, ByteBuffer out) throws IOException {
+    switch (command) {
+      case FS_IOC_GETFLAGS:
+        out.order(ByteOrder.nativeOrder()).putInt(fd.inodeFlags());
+        return 0;
+      case FS_IOC_SETFLAGS:
+        fd.setInodeFlags(in.order(ByteOrder.nativeOrder()).getInt());
+        return 0;
+      default:
+        throw Errno.ENOTTY.exception();
+    }
+  }
+
+  /** Of these requests the kernel does not say whether privileges are to be cleared. */
+  private void clearForStranger(Request request) throws IOException {
+    if (request.uid() != 0) {
+      Attributes.clearPrivileges(fd);
+    }
+  }
+}

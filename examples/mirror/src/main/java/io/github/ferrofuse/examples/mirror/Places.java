@@ -1,0 +1,53 @@
+package io.github.ferrofuse.examples.mirror;
+
+import io.github.ferrofuse.Name;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * By which name in which directory a node was seen last, for nodes that can't be found by handles.
+ * {@link Nodes} calls it, one thread at a time.
+ */
+final class Places {
+  /** A directory's node and a name in it. */
+  record Place(long directory, Name name) {}
+
+  private final Map<Long, Place> places = new HashMap<>();
+  private long changes;
+
+  /** {@return the place of a node, null if it has none} */
+  Place get(long node) {
+    return places.get(node);
+  }
+
+  /** {@return how often a place has changed so far} */
+  long changes() {
+    return changes;
+  }
+
+  /**
+   * Says where a node is.
+   *
+   * @param name copied if it is new
+   * @return the directory that it was in so far; {@link NodeTable#NONE} if it had no place
+   */
+  long put(long node, long directory, Name name) {
+    Place old = places.get(node);
+    if (old != null && old.directory == directory && old.name.equals(name)) {
+      return directory;
+    }
+    changes++;
+    places.put(node, new Place(directory, name.copy()));
+    return old == null ? NodeTable.NONE : old.directory;
+  }
+
+  /**
+   * Forgets where a node is.
+   *
+   * @return the directory that it was in; {@link NodeTable#NONE} if it had no place
+   */
+  long remove(long node) {
+    Place old = places.remove(node);
+    return old == null ? NodeTable.NONE : old.directory;
+  }
+}
