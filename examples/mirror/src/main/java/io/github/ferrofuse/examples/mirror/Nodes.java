@@ -60,7 +60,8 @@ final class Nodes {
       throw new IllegalStateException("the root is node " + node);
     }
     table.addLookups(node, 1);
-    cache.pin(cached(root, node, stat));
+    cached(root, node, stat);
+    cache.pin(cache.get(node));
     rootHasHandles = mount.hasHandles();
   }
 
