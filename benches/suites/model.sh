@@ -8,7 +8,9 @@
 #   model.sh --seconds 600 --seed 7       a longer one, which can be repeated
 #
 # A sequence in which something differs is simplified and printed as a script for "model replay". MODEL_ONLY, a pattern
-# such as "path *", chooses among the configurations; MODEL_PROFILE (release) is cargo's. Environment: see mounted.sh; FERROFUSE_WHAT is not heeded.
+# such as "path *", chooses among the configurations; MODEL_PROFILE (release) is cargo's. Environment: see mounted.sh;
+# FERROFUSE_WHAT, if it is not memory, is run in place of both kinds, in the configurations "given *". What it mounts should
+# lie on a tmpfs, as a mirror of one does: other file systems give directories other sizes.
 . "$(dirname "${BASH_SOURCE[0]}")/mounted.sh"
 own_name_spaces "$@"
 
@@ -43,9 +45,13 @@ configuration() {
     unmount_ferrofuse || fail "the server ended with exit code $?"
 }
 
-for kind in inode path; do
+kinds="inode path"
+[ "$FERROFUSE_WHAT" = memory ] || kinds=given
+for kind in $kinds; do
     if [ $kind = inode ]; then
         what=memory by_path=no
+    elif [ $kind = given ]; then
+        what=$FERROFUSE_WHAT by_path=no
     else
         what=io.github.ferrofuse.mounted.PathMemory by_path=yes
     fi

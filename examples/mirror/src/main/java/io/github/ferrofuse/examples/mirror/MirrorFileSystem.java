@@ -69,6 +69,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
   private final int gid;
   private final EntriesPool entries = new EntriesPool();
   private boolean wantsAcls = true;
+  private boolean shared;
 
   /** Set before the first request. */
   private boolean keepsAcls;
@@ -119,6 +120,19 @@ public final class MirrorFileSystem implements InodeFileSystem {
     return this;
   }
 
+  /**
+   * Has the kernel drop what it has cached of an open file when it sees that somebody else has
+   * changed the file, by its mtime. Off by default, because it may then lose writes that processes
+   * make at the same time to one page: {@link Connection#changesDataAlone}. Without it such changes
+   * show when the file is opened again, or has another size.
+   *
+   * @return this
+   */
+  public MirrorFileSystem sharingOpenFiles() {
+    shared = true;
+    return this;
+  }
+
   /** {@return whether files below the root are found by handles} */
   boolean hasHandles() {
     return nodes.hasHandles();
@@ -138,6 +152,9 @@ public final class MirrorFileSystem implements InodeFileSystem {
   public void init(Connection connection) throws IOException {
     connection.clearsPrivileges();
     connection.knowsBirthTimes();
+    if (!shared) {
+      connection.changesDataAlone();
+    }
     keepsAcls = wantsAcls && hasAcls() && connection.keepsAcls();
   }
 

@@ -27,7 +27,8 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
   public String help() {
     return "mirror:DIRECTORY passes a directory through; options: descriptors=NUMBER that stay open"
         + " for files that are known (default a quarter of ulimit -n, at most 8192), noacl to leave"
-        + " POSIX ACLs alone, nohandles to find files by their names though they have handles";
+        + " POSIX ACLs alone, shared to see changes that others make to files that are open, nohandles to find files by their"
+        + " names though they have handles";
   }
 
   @Override
@@ -38,11 +39,15 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
     String descriptors = options.remove("descriptors");
     boolean handles = !parseFlag(options, "nohandles");
     boolean acls = !parseFlag(options, "noacl");
+    boolean shared = parseFlag(options, "shared");
     MirrorFileSystem fs =
         MirrorFileSystem.of(
             Path.of(spec),
             descriptors == null ? defaultDescriptors() : parseDescriptors(descriptors),
             handles);
+    if (shared) {
+      fs.sharingOpenFiles();
+    }
     return acls ? fs : fs.withoutAcls();
   }
 
