@@ -24,6 +24,8 @@ pub(super) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         "times": "(IZJIJI)I" = java_times,
         "inodeFlags": "(I)J" = java_inode_flags,
         "setInodeFlags": "(II)I" = java_set_inode_flags,
+        "inodeAttributes": "(ILjava/nio/ByteBuffer;I)I" = java_inode_attributes,
+        "setInodeAttributes": "(ILjava/nio/ByteBuffer;I)I" = java_set_inode_attributes,
         "getXattr": "(IZ[BILjava/nio/ByteBuffer;II)I" = java_get_xattr,
         "setXattr": "(IZ[BILjava/nio/ByteBuffer;III)I" = java_set_xattr,
         "listXattrs": "(IZLjava/nio/ByteBuffer;II)I" = java_list_xattrs,
@@ -160,6 +162,39 @@ extern "system" fn java_set_inode_flags<'l>(env: EnvUnowned<'l>, _class: JClass<
         let flags: c_int = flags;
         // SAFETY: the number is read alone.
         made(|| unsafe { libc::ioctl(fd, libc::FS_IOC_SETFLAGS, &raw const flags) })
+    })
+}
+
+/// Bytes of `struct fsxattr`, and the requests that take it, whose numbers libc lacks: <linux/fs.h>.
+const FSXATTR_SIZE: jint = 28;
+const FS_IOC_FSGETXATTR: u32 = 0x801c_581f;
+const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
+
+extern "system" fn java_inode_attributes<'l>(
+    env: EnvUnowned<'l>,
+    _class: JClass<'l>,
+    fd: jint,
+    out: JByteBuffer<'l>,
+    position: jint,
+) -> jint {
+    small(env, |env| {
+        let (out, _) = region(env, &out, position, FSXATTR_SIZE)?;
+        // SAFETY: the buffer has room for the struct.
+        made(|| unsafe { libc::ioctl(fd, FS_IOC_FSGETXATTR as _, out) })
+    })
+}
+
+extern "system" fn java_set_inode_attributes<'l>(
+    env: EnvUnowned<'l>,
+    _class: JClass<'l>,
+    fd: jint,
+    from: JByteBuffer<'l>,
+    position: jint,
+) -> jint {
+    small(env, |env| {
+        let (from, _) = region(env, &from, position, FSXATTR_SIZE)?;
+        // SAFETY: the struct lies in the buffer.
+        made(|| unsafe { libc::ioctl(fd, FS_IOC_FSSETXATTR as _, from) })
     })
 }
 

@@ -19,7 +19,7 @@ pub(super) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         "symlink": "(I[BI[BI[I)I" = java_symlink,
         "link": "(II[BI)I" = java_link,
         "unlink": "(I[BIZ)I" = java_unlink,
-        "rename": "(I[BII[BII)I" = java_rename,
+        "rename": "(I[BII[BII[I)I" = java_rename,
         "readlink": "(ILjava/nio/ByteBuffer;II)I" = java_readlink,
     )
 }
@@ -137,11 +137,12 @@ extern "system" fn java_rename<'l>(
     new_name: JByteArray<'l>,
     new_length: jint,
     flags: jint,
+    caller: JIntArray<'l>,
 ) -> jint {
     small(env, |env| {
         let name = component(env, &name, length)?;
         let new_name = component(env, &new_name, new_length)?;
-        made(|| {
+        Caller::of(env, &caller)?.make(|| {
             // SAFETY: both are C strings.
             unsafe {
                 libc::syscall(

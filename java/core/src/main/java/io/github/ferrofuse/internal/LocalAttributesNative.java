@@ -88,6 +88,26 @@ public final class LocalAttributesNative {
   public static native int setInodeFlags(int fd, int flags);
 
   /**
+   * FS_IOC_FSGETXATTR.
+   *
+   * @param fd the descriptor
+   * @param out a direct buffer for {@code struct fsxattr}
+   * @param position of its first byte
+   * @return 0 or a negative errno
+   */
+  public static native int inodeAttributes(int fd, ByteBuffer out, int position);
+
+  /**
+   * FS_IOC_FSSETXATTR.
+   *
+   * @param fd the descriptor
+   * @param from a direct buffer with {@code struct fsxattr}
+   * @param position of its first byte
+   * @return 0 or a negative errno
+   */
+  public static native int setInodeAttributes(int fd, ByteBuffer from, int position);
+
+  /**
    * getxattr(2).
    *
    * @param fd the descriptor

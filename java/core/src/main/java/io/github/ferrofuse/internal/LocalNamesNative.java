@@ -85,10 +85,18 @@ public final class LocalNamesNative {
    * @param newName the new name
    * @param newLength how many bytes it has
    * @param flags RENAME_ flags
+   * @param caller who makes a whiteout
    * @return 0 or a negative errno
    */
   public static native int rename(
-      int dir, byte[] name, int length, int newDir, byte[] newName, int newLength, int flags);
+      int dir,
+      byte[] name,
+      int length,
+      int newDir,
+      byte[] newName,
+      int newLength,
+      int flags,
+      int[] caller);
 
   /**
    * readlinkat(2) of the link that the descriptor is of.

@@ -152,6 +152,44 @@ abstract class LocalAttributes extends Descriptor {
     }
   }
 
+  /** Bytes that {@link #inodeAttributes} gives. */
+  public static final int INODE_ATTRIBUTES_BYTES = 28;
+
+  /**
+   * These flags, the project's number and sizes of extents: FS_IOC_FSGETXATTR.
+   *
+   * @param out direct, takes {@code struct fsxattr} of &lt;linux/fs.h&gt;, {@link
+   *     #INODE_ATTRIBUTES_BYTES} of them; its own position and limit stay
+   * @param position of the first byte
+   * @throws FuseException as {@link #inodeFlags}
+   */
+  public final void inodeAttributes(ByteBuffer out, int position) throws FuseException {
+    checkWritable(out, position, INODE_ATTRIBUTES_BYTES);
+    int fd = enter();
+    try {
+      answer(LocalAttributesNative.inodeAttributes(fd, out, position));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Changes them: FS_IOC_FSSETXATTR.
+   *
+   * @param from direct, has {@code struct fsxattr}; its own position and limit stay
+   * @param position of its first byte
+   * @throws FuseException as {@link #setInodeFlags}
+   */
+  public final void setInodeAttributes(ByteBuffer from, int position) throws FuseException {
+    check(from, position, INODE_ATTRIBUTES_BYTES);
+    int fd = enter();
+    try {
+      answer(LocalAttributesNative.setInodeAttributes(fd, from, position));
+    } finally {
+      leave();
+    }
+  }
+
   /**
    * An extended attribute: fgetxattr(2), or getxattr(2) of /proc/self/fd where this was opened with
    * O_PATH, of a symbolic link its own; so are the other methods for attributes.

@@ -280,13 +280,35 @@ public final class LocalFd extends LocalContent {
    *     the file system lacks or a directory that is to be below itself ...
    */
   public void rename(Name name, LocalFd newDir, Name newName, int flags) throws FuseException {
+    rename(name, newDir, newName, flags, null);
+  }
+
+  /**
+   * Renames a file of this directory, and makes a whiteout in somebody's name: renameat2(2).
+   *
+   * @param name one path component
+   * @param newDir where it is to be; may be this
+   * @param newName one path component
+   * @param flags as for the other {@code rename}
+   * @param caller in whose name; null for this process
+   * @throws FuseException as the other {@code rename}
+   */
+  public void rename(Name name, LocalFd newDir, Name newName, int flags, LocalCaller caller)
+      throws FuseException {
     int from = enter();
     try {
       int to = newDir.enter();
       try {
         int answered =
             LocalNamesNative.rename(
-                from, bytes(name), name.length(), to, bytes(newName), newName.length(), flags);
+                from,
+                bytes(name),
+                name.length(),
+                to,
+                bytes(newName),
+                newName.length(),
+                flags,
+                LocalCaller.words(caller));
         answer(answered, "renameat2(2)", "3.15");
       } finally {
         newDir.leave();

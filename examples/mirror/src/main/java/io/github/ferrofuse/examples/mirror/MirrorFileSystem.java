@@ -306,7 +306,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
     try {
       Descriptor to = nodes.use(newParent);
       try (Moving moving = Moving.of(nodes, from, name, to, newName, flags)) {
-        from.fd.rename(name, to.fd, newName, flags);
+        LocalCaller maker = (flags & RENAME_WHITEOUT) == 0 ? null : caller(request);
+        from.fd.rename(name, to.fd, newName, flags, maker);
         moving.succeeded();
       } finally {
         nodes.done(to);

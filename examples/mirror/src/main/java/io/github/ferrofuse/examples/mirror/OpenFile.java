@@ -13,6 +13,8 @@ import java.nio.ByteOrder;
 final class OpenFile implements FileHandle {
   private static final int FS_IOC_GETFLAGS = 0x80086601;
   private static final int FS_IOC_SETFLAGS = 0x40086602;
+  private static final int FS_IOC_FSGETXATTR = 0x801c581f;
+  private static final int FS_IOC_FSSETXATTR = 0x401c5820;
 
   final LocalFd fd;
   private final Nodes nodes;
@@ -119,7 +121,7 @@ final class OpenFile implements FileHandle {
     }
   }
 
-  /** What chattr(1) and lsattr(1) ask for; the kernel has looked who may. */
+  /** What chattr(1) and lsattr(1) ask for, and projects; the kernel has looked who may. */
   static int flags(LocalFd fd, int command, ByteBuffer in, ByteBuffer out) throws IOException {
     switch (command) {
       case FS_IOC_GETFLAGS:
@@ -127,6 +129,13 @@ final class OpenFile implements FileHandle {
         return 0;
       case FS_IOC_SETFLAGS:
         fd.setInodeFlags(in.order(ByteOrder.nativeOrder()).getInt());
+        return 0;
+      case FS_IOC_FSGETXATTR:
+        fd.inodeAttributes(out, out.position());
+        out.position(out.position() + LocalFd.INODE_ATTRIBUTES_BYTES);
+        return 0;
+      case FS_IOC_FSSETXATTR:
+        fd.setInodeAttributes(in, in.position());
         return 0;
       default:
         throw Errno.ENOTTY.exception();
