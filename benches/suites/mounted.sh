@@ -7,7 +7,7 @@
 #
 # Whatever way the script ends, the kernel ends its processes and its mounts with it. Environment: JAVA (java),
 # FERROFUSE_JAR (build/ferrofuse.jar); FERROFUSE_WHAT (memory), what a suite mounts, a class of FERROFUSE_CLASS_PATH for
-# example. The memory file system by path is among the tests:
+# example; FERROFUSE_OPTIONS, more options for its mounts. The memory file system by path is among the tests:
 #   FERROFUSE_WHAT=io.github.ferrofuse.mounted.PathMemory FERROFUSE_CLASS_PATH=java/cli/build/classes/java/test
 
 set -u
@@ -36,7 +36,7 @@ own_name_spaces() {
 
 # Sets SERVER to the pid of the process that serves the mount.
 mount_ferrofuse() {
-    local what=$1 directory=$2 options=$3
+    local what=$1 directory=$2 options=$3${FERROFUSE_OPTIONS:+${3:+,}$FERROFUSE_OPTIONS}
     mkdir -p "$directory"
     "$JAVA" -jar "$FERROFUSE_JAR" mount ${FERROFUSE_CLASS_PATH:+--class-path "$FERROFUSE_CLASS_PATH"} \
         ${options:+-o "$options"} "$what" "$directory" \
