@@ -3,10 +3,12 @@ package io.github.ferrofuse.examples.mirror;
 import io.github.ferrofuse.AttrChange;
 import io.github.ferrofuse.FileHandle;
 import io.github.ferrofuse.FileType;
+import io.github.ferrofuse.Request;
 import io.github.ferrofuse.local.LocalFd;
 import io.github.ferrofuse.local.LocalFlags;
 import io.github.ferrofuse.local.LocalStat;
 import java.io.IOException;
+import java.util.stream.IntStream;
 
 /**
  * Changes of attributes. The kernel has looked whether the caller may make them; the file's own
@@ -26,12 +28,14 @@ final class Attributes {
    *
    * @param file any descriptor of the file
    * @param handle the open file that it is asked through, or null
-   * @param killsPrivileges whether a change of the size takes setuid and setgid
    */
   static void change(
-      Nodes nodes, LocalFd file, FileHandle handle, AttrChange change, boolean killsPrivileges)
+      Request request, Nodes nodes, LocalFd file, FileHandle handle, AttrChange change)
       throws IOException {
     if (change.hasUid() || change.hasGid()) {
+      if (request.uid() != 0) {
+        clearPrivileges(request, file);
+      }
       file.chown(change.hasUid() ? change.uid() : -1, change.hasGid() ? change.gid() : -1);
     }
     if (change.hasMode()) {
@@ -39,8 +43,8 @@ final class Attributes {
     }
     if (change.hasSize()) {
       truncate(nodes, file, handle, change.size());
-      if (killsPrivileges) {
-        clearPrivileges(file);
+      if (request.killsPrivileges()) {
+        clearPrivileges(request, file);
       }
     }
     if (change.hasAtime() || change.hasMtime()) {
@@ -84,17 +88,32 @@ final class Attributes {
     return change.mtimeNow() ? LocalFlags.UTIME_NOW : change.mtimeNanos();
   }
 
-  /** Takes setuid, and setgid of what the group may execute, from a file that has them. */
-  static void clearPrivileges(LocalFd file) throws IOException {
+  /**
+   * Takes setuid and setgid from a regular file that has them. Setgid without execution by the
+   * group is lost only to who is not in the group.
+   */
+  static void clearPrivileges(Request request, LocalFd file) throws IOException {
     LocalStat stat = Scratch.get().stat;
     file.statx(stat);
     int mode = stat.mode();
     int cleared = mode & ~SETUID;
-    if ((mode & GROUP_EXECUTES) != 0) {
+    if ((mode & SETGID) != 0 && ((mode & GROUP_EXECUTES) != 0 || isStranger(request, stat.gid()))) {
       cleared &= ~SETGID;
     }
     if (cleared != mode && FileType.ofMode(mode) == FileType.REGULAR) {
       file.chmod(cleared & PERMISSIONS);
+    }
+  }
+
+  /** Whether the caller is neither root nor in a group; who is unknown is in none. */
+  private static boolean isStranger(Request request, int group) {
+    if (request.uid() == 0 || request.gid() == group) {
+      return false;
+    }
+    try {
+      return IntStream.of(request.groups()).noneMatch(one -> one == group);
+    } catch (IOException e) {
+      return true;
     }
   }
 

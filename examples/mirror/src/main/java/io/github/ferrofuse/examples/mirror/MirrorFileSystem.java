@@ -123,8 +123,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
   /**
    * Has the kernel drop what it has cached of an open file when it sees that somebody else has
    * changed the file, by its mtime. Off by default, because it may then lose writes that processes
-   * make at the same time to one page: {@link Connection#changesDataAlone}. Without it such changes
-   * show when the file is opened again, or has another size.
+   * make at the same time to one page: {@link Connection#sharesFiles}. Without it such changes show
+   * when the file is opened again, or has another size.
    *
    * @return this
    */
@@ -152,8 +152,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
   public void init(Connection connection) throws IOException {
     connection.clearsPrivileges();
     connection.knowsBirthTimes();
-    if (!shared) {
-      connection.changesDataAlone();
+    if (shared) {
+      connection.sharesFiles();
     }
     keepsAcls = wantsAcls && hasAcls() && connection.keepsAcls();
   }
@@ -193,14 +193,17 @@ public final class MirrorFileSystem implements InodeFileSystem {
   /**
    * Finds a name and counts the lookup.
    *
+   * @param mayBeOpen false if the file is not known or has no open descriptor, for all one knows
    * @return the node; its attributes are in {@link Scratch#stat} then
    */
-  long lookUp(LocalFd directory, long parent, Name name) throws IOException {
+  long lookUp(LocalFd directory, long parent, Name name, boolean mayBeOpen) throws IOException {
     LocalStat stat = Scratch.get().stat;
-    directory.statx(name, stat);
-    long open = nodes.lookUpOpen(stat, parent, name);
-    if (open != NodeTable.NONE) {
-      return open;
+    if (mayBeOpen) {
+      directory.statx(name, stat);
+      long open = nodes.lookUpOpen(stat, parent, name);
+      if (open != NodeTable.NONE) {
+        return open;
+      }
     }
     LocalFd place = nodes.open(directory, name);
     try {
@@ -354,7 +357,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     LocalStat stat = Scratch.get().stat;
     Descriptor file = nodes.use(node);
     try {
-      Attributes.change(nodes, file.fd, handle, change, request.killsPrivileges());
+      Attributes.change(request, nodes, file.fd, handle, change);
       file.fd.statx(stat);
     } finally {
       nodes.done(file);
@@ -537,7 +540,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
   }
 
   private void handOut(Descriptor directory, Name name, EntrySink out) throws IOException {
-    out.node(lookUp(directory.fd, directory.node, name));
+    out.node(lookUp(directory.fd, directory.node, name, true));
     fill(Scratch.get().stat, out.attr());
   }
 

@@ -157,6 +157,29 @@ final class Nodes {
     }
   }
 
+  /**
+   * Whether a file could be known and have an open descriptor, by its number alone.
+   *
+   * @param mount what {@link #mount} gave for its directory, on whose mount it is unless something
+   *     is mounted on it
+   * @param number its number
+   */
+  synchronized boolean mayBeOpen(int mount, long number) {
+    long node = table.next(mount, number, NodeTable.NONE);
+    while (node != NodeTable.NONE && cache.get(node) == null) {
+      node = table.next(mount, number, node);
+    }
+    return node != NodeTable.NONE;
+  }
+
+  /** {@return the number of the mount of a node} */
+  synchronized int mount(long node) throws FuseException {
+    if (!table.contains(node)) {
+      throw Errno.ESTALE.exception();
+    }
+    return table.mount(node);
+  }
+
   // ---- counting lookups
 
   /**

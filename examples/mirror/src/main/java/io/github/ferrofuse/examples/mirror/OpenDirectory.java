@@ -25,6 +25,8 @@ final class OpenDirectory implements DirHandle {
   private final long node;
   private final LocalFd fd;
   private final EntriesPool pool;
+  private final Nodes nodes;
+  private final int mount;
   private final long device;
 
   /** Entries that were read and not yet handed out; null for none. */
@@ -49,6 +51,8 @@ final class OpenDirectory implements DirHandle {
     this.node = node;
     this.fd = fd;
     this.pool = pool;
+    this.nodes = fs.nodes();
+    this.mount = nodes.mount(node);
     LocalStat stat = Scratch.get().stat;
     fd.statx(stat);
     this.device = stat.device();
@@ -86,7 +90,7 @@ final class OpenDirectory implements DirHandle {
   }
 
   private boolean addPlain(Name name, DirSink out) {
-    long ino = fs.nodes().number(device, entries.ino());
+    long ino = nodes.number(device, entries.ino());
     return out.add(name, ino, entries.type(), entries.cookie());
   }
 
@@ -94,7 +98,8 @@ final class OpenDirectory implements DirHandle {
   private boolean addWithAttributes(Name name, DirSink out) throws IOException {
     long found;
     try {
-      found = fs.lookUp(fd, node, name);
+      boolean mayBeOpen = nodes.mayBeOpen(mount, nodes.number(device, entries.ino()));
+      found = fs.lookUp(fd, node, name, mayBeOpen);
     } catch (FuseException e) {
       return addPlain(name, out);
     }

@@ -54,7 +54,7 @@ final class OpenFile implements FileHandle {
   @Override
   public int write(Request request, ByteBuffer src, long offset) throws IOException {
     if (request.killsPrivileges()) {
-      Attributes.clearPrivileges(fd);
+      Attributes.clearPrivileges(request, fd);
     }
     return target(request).pwrite(src, src.position(), src.remaining(), offset);
   }
@@ -145,7 +145,7 @@ final class OpenFile implements FileHandle {
   /** Of these requests the kernel does not say whether privileges are to be cleared. */
   private void clearForStranger(Request request) throws IOException {
     if (request.uid() != 0) {
-      Attributes.clearPrivileges(fd);
+      Attributes.clearPrivileges(request, fd);
     }
   }
 }
