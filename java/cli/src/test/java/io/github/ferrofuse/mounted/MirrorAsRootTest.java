@@ -69,49 +69,49 @@ class MirrorAsRootTest {
   void whatIsMadeBelongsToWhoMakesItAsInTheDirectoryItself() throws Exception {
     run(
         """
-        for case, (mode, group) in enumerate([(0o777, 0), (0o2777, 50), (0o770, 51)]):
-            for at in (back, root):
-                os.mkdir(f"{at}/{case}-{at == root}")
-                os.chown(f"{at}/{case}-{at == root}", 0, group)
-                os.chmod(f"{at}/{case}-{at == root}", mode)
-            for umask in (0, 0o27):
-                def both():
-                    os.umask(umask)
-                    make(f"{back}/{case}-False")
-                    make(f"{root}/{case}-True")
-                as_user(1000, 1001, [51, 52], both)
-                for name in MADE:
-                    a, b = shape(f"{back}/{case}-False/{name}"), shape(f"{back}/{case}-True/{name}")
-                    assert a == b and a[1] == 1000, (case, name, a, b)
-                    for at in (f"{back}/{case}-False", f"{back}/{case}-True"):
-                        os.rmdir(f"{at}/{name}") if name == "directory" else os.unlink(f"{at}/{name}")
-        """);
+for case, (mode, group) in enumerate([(0o777, 0), (0o2777, 50), (0o770, 51)]):
+    for at in (back, root):
+        os.mkdir(f"{at}/{case}-{at == root}")
+        os.chown(f"{at}/{case}-{at == root}", 0, group)
+        os.chmod(f"{at}/{case}-{at == root}", mode)
+    for umask in (0, 0o27):
+        def both():
+            os.umask(umask)
+            make(f"{back}/{case}-False")
+            make(f"{root}/{case}-True")
+        as_user(1000, 1001, [51, 52], both)
+        for name in MADE:
+            a, b = shape(f"{back}/{case}-False/{name}"), shape(f"{back}/{case}-True/{name}")
+            assert a == b and a[1] == 1000, (case, name, a, b)
+            for at in (f"{back}/{case}-False", f"{back}/{case}-True"):
+                os.rmdir(f"{at}/{name}") if name == "directory" else os.unlink(f"{at}/{name}")
+""");
   }
 
   @Test
   void defaultAclsAreInheritedAndUmasksIgnoredAsInTheDirectoryItself() throws Exception {
     run(
         """
-        subprocess.run(["setfacl", "-m", "d:u:1002:rwx,d:g::r-x,d:o::---", back], check=True)
-        def both():
-            os.umask(0o77)
-            os.mkdir(f"{back}/a")
-            os.mkdir(f"{root}/b")
-            make(f"{back}/a")
-            make(f"{root}/b")
-        as_user(1000, 1001, [], both)
-        acl = lambda path: subprocess.run(["getfacl", "-cpn", path], check=True, capture_output=True).stdout
-        for name in ["."] + MADE:
-            a, b = f"{back}/a/{name}", f"{root}/b/{name}"
-            assert shape(a) == shape(b), (name, shape(a), shape(b))
-            assert name == "link" or acl(a) == acl(b), (name, acl(a), acl(b))
-        fd = os.open(f"{root}/b/file", os.O_WRONLY)
-        os.write(fd, b"text")
-        def allowed():
-            assert open(f"{root}/b/file").read() == "text"
-        as_user(1002, 1003, [], allowed)
-        as_user(1003, 1003, [], lambda: fails(errno.EACCES, open, f"{root}/b/file"))
-        """);
+subprocess.run(["setfacl", "-m", "d:u:1002:rwx,d:g::r-x,d:o::---", back], check=True)
+def both():
+    os.umask(0o77)
+    os.mkdir(f"{back}/a")
+    os.mkdir(f"{root}/b")
+    make(f"{back}/a")
+    make(f"{root}/b")
+as_user(1000, 1001, [], both)
+acl = lambda path: subprocess.run(["getfacl", "-cpn", path], check=True, capture_output=True).stdout
+for name in ["."] + MADE:
+    a, b = f"{back}/a/{name}", f"{root}/b/{name}"
+    assert shape(a) == shape(b), (name, shape(a), shape(b))
+    assert name == "link" or acl(a) == acl(b), (name, acl(a), acl(b))
+fd = os.open(f"{root}/b/file", os.O_WRONLY)
+os.write(fd, b"text")
+def allowed():
+    assert open(f"{root}/b/file").read() == "text"
+as_user(1002, 1003, [], allowed)
+as_user(1003, 1003, [], lambda: fails(errno.EACCES, open, f"{root}/b/file"))
+""");
   }
 
   @Test
@@ -124,13 +124,13 @@ class MirrorAsRootTest {
             .negativeTimeout(java.time.Duration.ofHours(1))
             .build(),
         """
-        fails(errno.ENOENT, os.stat, f"{root}/file")
-        with open(f"{back}/file", "w") as file:
-            file.write("secret")
-        os.chmod(f"{back}/file", 0o600)
-        as_user(1000, 1000, [], lambda: fails(errno.EACCES, os.open, f"{root}/file", os.O_CREAT | os.O_RDWR))
-        assert open(f"{back}/file").read() == "secret"
-        """);
+fails(errno.ENOENT, os.stat, f"{root}/file")
+with open(f"{back}/file", "w") as file:
+    file.write("secret")
+os.chmod(f"{back}/file", 0o600)
+as_user(1000, 1000, [], lambda: fails(errno.EACCES, os.open, f"{root}/file", os.O_CREAT | os.O_RDWR))
+assert open(f"{back}/file").read() == "secret"
+""");
   }
 
   @Test
@@ -180,21 +180,21 @@ class MirrorAsRootTest {
     }
     run(
         """
-        paths = [f"{root}/file"] + [f"{root}/{d}/{f}" for d in ("one", "two") for f in ("file", "other")]
-        for path in paths:
-            with open(path, "w") as file:
-                file.write(path)
-        natively = {os.stat(path.replace(root, back)).st_ino for path in paths}
-        numbers = {os.stat(path).st_ino for path in paths}
-        assert len(natively) < len(paths), "the devices have no numbers in common"
-        assert len(numbers) == len(paths) and len({os.stat(path).st_dev for path in paths}) == 1
-        for entry in os.scandir(f"{root}/one"):
-            assert entry.inode() == entry.stat().st_ino
-        for path in paths:
-            assert open(path).read() == path
-        fails(errno.EXDEV, os.rename, f"{root}/one/file", f"{root}/two/new")
-        fails(errno.EXDEV, os.link, f"{root}/one/file", f"{root}/two/new")
-        """);
+paths = [f"{root}/file"] + [f"{root}/{d}/{f}" for d in ("one", "two") for f in ("file", "other")]
+for path in paths:
+    with open(path, "w") as file:
+        file.write(path)
+natively = {os.stat(path.replace(root, back)).st_ino for path in paths}
+numbers = {os.stat(path).st_ino for path in paths}
+assert len(natively) < len(paths), "the devices have no numbers in common"
+assert len(numbers) == len(paths) and len({os.stat(path).st_dev for path in paths}) == 1
+for entry in os.scandir(f"{root}/one"):
+    assert entry.inode() == entry.stat().st_ino
+for path in paths:
+    assert open(path).read() == path
+fails(errno.EXDEV, os.rename, f"{root}/one/file", f"{root}/two/new")
+fails(errno.EXDEV, os.link, f"{root}/one/file", f"{root}/two/new")
+""");
   }
 
   @Test
@@ -211,7 +211,9 @@ class MirrorAsRootTest {
       assertEquals("text", client.ask("content('point/file')"));
       Shell.succeed("sh", "-c", "echo 2 > /proc/sys/vm/drop_caches");
       Shell.succeed(
-          "sh", "-c", "for i in $(seq 100); do umount $0 2>/dev/null && exit 0; sleep 0.1; done; exit 1",
+          "sh",
+          "-c",
+          "for i in $(seq 100); do umount $0 2>/dev/null && exit 0; sleep 0.1; done; exit 1",
           point.toString());
       assertEquals("", client.whenFresh("names('point')", "file", System.nanoTime(), 1000));
     }
@@ -225,14 +227,14 @@ class MirrorAsRootTest {
         !has.output().contains("not supported"), "no such flags: " + has.output());
     run(
         """
-        open(f"{root}/file", "w").close()
-        subprocess.run(["chattr", "+Ai", f"{root}/file"], check=True)
-        flags = lambda path: subprocess.run(["lsattr", path], check=True, capture_output=True, text=True).stdout.split()[0]
-        assert flags(f"{root}/file") == flags(f"{back}/file")
-        assert "A" in flags(f"{back}/file") and "i" in flags(f"{back}/file")
-        fails(errno.EPERM, os.unlink, f"{root}/file")
-        subprocess.run(["chattr", "-i", f"{root}/file"], check=True)
-        os.unlink(f"{root}/file")
-        """);
+open(f"{root}/file", "w").close()
+subprocess.run(["chattr", "+Ai", f"{root}/file"], check=True)
+flags = lambda path: subprocess.run(["lsattr", path], check=True, capture_output=True, text=True).stdout.split()[0]
+assert flags(f"{root}/file") == flags(f"{back}/file")
+assert "A" in flags(f"{back}/file") and "i" in flags(f"{back}/file")
+fails(errno.EPERM, os.unlink, f"{root}/file")
+subprocess.run(["chattr", "-i", f"{root}/file"], check=True)
+os.unlink(f"{root}/file")
+""");
   }
 }

@@ -25,100 +25,100 @@ class MirrorRaceTest {
 
   private static final String PROGRAM =
       """
-      import ctypes, errno, os, sys, time
-      back, root, outside, seconds = sys.argv[1:]
-      libc = ctypes.CDLL(None, use_errno=True)
-      EXCHANGE = 2
-      deadline = time.monotonic() + float(seconds)
-      def exchange(one, other):
-          assert libc.renameat2(-100, one.encode(), -100, other.encode(), EXCHANGE) == 0, ctypes.get_errno()
-      def adversary():
-          while True:
-              for _ in range(50):
-                  exchange(f"{back}/directory", f"{back}/trap")
-                  exchange(f"{back}/file", f"{back}/file-trap")
-      def attempt(counts, call, *arguments):
-          counts["tries"] += 1
-          try:
-              result = call(*arguments)
-              counts["done"] += 1
-              return result
-          except OSError as e:
-              assert e.errno not in (errno.EIO, errno.ENOTCONN), e
-              return None
-      def user(number):
-          os.setgid(1000)
-          os.setuid(1000)
-          counts = {"tries": 0, "done": 0, "escapes": 0}
-          def content(path):
-              fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-              try:
-                  return os.read(fd, 100)
-              finally:
-                  os.close(fd)
-          def judge(found):
-              if found is not None and b"outside" in found:
-                  counts["escapes"] += 1
-          def below(name, flags=os.O_RDONLY):
-              directory = os.open(f"{root}/directory", os.O_PATH | os.O_NOFOLLOW)
-              try:
-                  fd = os.open(name, flags, 0o666, dir_fd=directory)
-                  try:
-                      return os.read(fd, 100) if flags == os.O_RDONLY else b""
-                  finally:
-                      os.close(fd)
-              finally:
-                  os.close(directory)
-          def listing():
-              names = os.listdir(f"{root}/directory")
-              return " ".join(names).encode()
-          n = 0
-          while time.monotonic() < deadline:
-              n += 1
-              new = f"new-{number}-{n}"
-              judge(attempt(counts, content, f"{root}/directory/f"))
-              judge(attempt(counts, content, f"{root}/file"))
-              judge(attempt(counts, below, "f"))
-              judge(attempt(counts, listing))
-              judge(attempt(counts, lambda: os.readlink(f"{root}/directory/secret").encode()))
-              attempt(counts, below, new, os.O_CREAT | os.O_WRONLY)
-              attempt(counts, os.mkdir, f"{root}/directory/{new}.d")
-              attempt(counts, os.rename, f"{root}/directory/{new}", f"{root}/directory/{new}.r")
-              attempt(counts, os.link, f"{root}/directory/{new}.r", f"{root}/directory/{new}.l")
-              attempt(counts, os.chmod, f"{root}/directory/mine", 0o666)
-              attempt(counts, os.truncate, f"{root}/directory/mine", 3)
-              attempt(counts, os.utime, f"{root}/directory/mine")
-              attempt(counts, os.unlink, f"{root}/directory/{new}.l")
-              attempt(counts, os.unlink, f"{root}/directory/{new}.r")
-              attempt(counts, os.rmdir, f"{root}/directory/{new}.d")
-              attempt(counts, os.unlink, f"{root}/directory/victim")
-          return counts
-      def start(call, *arguments):
-          read, write = os.pipe()
-          child = os.fork()
-          if child == 0:
-              try:
-                  os.write(write, repr(call(*arguments)).encode())
-              except BaseException as e:
-                  os.write(write, repr(e).encode())
-              os._exit(0)
-          os.close(write)
-          return child, read
-      villain, _ = start(adversary)
-      users = [start(user, number) for number in range(4)]
-      totals = {"tries": 0, "done": 0, "escapes": 0}
-      try:
-          for child, pipe in users:
-              answer = os.read(pipe, 10000).decode()
-              os.waitpid(child, 0)
-              assert answer.startswith("{"), answer
-              for key, count in eval(answer).items():
-                  totals[key] += count
-      finally:
-          os.kill(villain, 9)
-          os.waitpid(villain, 0)
-      print(*totals.values())
-      """;
+import ctypes, errno, os, sys, time
+back, root, outside, seconds = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+EXCHANGE = 2
+deadline = time.monotonic() + float(seconds)
+def exchange(one, other):
+    assert libc.renameat2(-100, one.encode(), -100, other.encode(), EXCHANGE) == 0, ctypes.get_errno()
+def adversary():
+    while True:
+        for _ in range(50):
+            exchange(f"{back}/directory", f"{back}/trap")
+            exchange(f"{back}/file", f"{back}/file-trap")
+def attempt(counts, call, *arguments):
+    counts["tries"] += 1
+    try:
+        result = call(*arguments)
+        counts["done"] += 1
+        return result
+    except OSError as e:
+        assert e.errno not in (errno.EIO, errno.ENOTCONN), e
+        return None
+def user(number):
+    os.setgid(1000)
+    os.setuid(1000)
+    counts = {"tries": 0, "done": 0, "escapes": 0}
+    def content(path):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            return os.read(fd, 100)
+        finally:
+            os.close(fd)
+    def judge(found):
+        if found is not None and b"outside" in found:
+            counts["escapes"] += 1
+    def below(name, flags=os.O_RDONLY):
+        directory = os.open(f"{root}/directory", os.O_PATH | os.O_NOFOLLOW)
+        try:
+            fd = os.open(name, flags, 0o666, dir_fd=directory)
+            try:
+                return os.read(fd, 100) if flags == os.O_RDONLY else b""
+            finally:
+                os.close(fd)
+        finally:
+            os.close(directory)
+    def listing():
+        names = os.listdir(f"{root}/directory")
+        return " ".join(names).encode()
+    n = 0
+    while time.monotonic() < deadline:
+        n += 1
+        new = f"new-{number}-{n}"
+        judge(attempt(counts, content, f"{root}/directory/f"))
+        judge(attempt(counts, content, f"{root}/file"))
+        judge(attempt(counts, below, "f"))
+        judge(attempt(counts, listing))
+        judge(attempt(counts, lambda: os.readlink(f"{root}/directory/secret").encode()))
+        attempt(counts, below, new, os.O_CREAT | os.O_WRONLY)
+        attempt(counts, os.mkdir, f"{root}/directory/{new}.d")
+        attempt(counts, os.rename, f"{root}/directory/{new}", f"{root}/directory/{new}.r")
+        attempt(counts, os.link, f"{root}/directory/{new}.r", f"{root}/directory/{new}.l")
+        attempt(counts, os.chmod, f"{root}/directory/mine", 0o666)
+        attempt(counts, os.truncate, f"{root}/directory/mine", 3)
+        attempt(counts, os.utime, f"{root}/directory/mine")
+        attempt(counts, os.unlink, f"{root}/directory/{new}.l")
+        attempt(counts, os.unlink, f"{root}/directory/{new}.r")
+        attempt(counts, os.rmdir, f"{root}/directory/{new}.d")
+        attempt(counts, os.unlink, f"{root}/directory/victim")
+    return counts
+def start(call, *arguments):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, repr(call(*arguments)).encode())
+        except BaseException as e:
+            os.write(write, repr(e).encode())
+        os._exit(0)
+    os.close(write)
+    return child, read
+villain, _ = start(adversary)
+users = [start(user, number) for number in range(4)]
+totals = {"tries": 0, "done": 0, "escapes": 0}
+try:
+    for child, pipe in users:
+        answer = os.read(pipe, 10000).decode()
+        os.waitpid(child, 0)
+        assert answer.startswith("{"), answer
+        for key, count in eval(answer).items():
+            totals[key] += count
+finally:
+    os.kill(villain, 9)
+    os.waitpid(villain, 0)
+print(*totals.values())
+""";
 
   @ParameterizedTest
   @ValueSource(strings = {"descriptors", "nohandles"})
@@ -170,6 +170,10 @@ class MirrorRaceTest {
   /** Everything about the place outside that a change would change. */
   private static String fingerprint(Path outside) throws Exception {
     return Shell.succeed(
-        "sh", "-c", "find \"$0\" -printf '%p %i %m %U %s %T@ %C@\\n' | sort; cat \"$0\"/inner/f \"$0\"/inner/mine", outside.toString());
+        "sh",
+        "-c",
+        "find \"$0\" -printf '%p %i %m %U %s %T@ %C@\\n"
+            + "' | sort; cat \"$0\"/inner/f \"$0\"/inner/mine",
+        outside.toString());
   }
 }

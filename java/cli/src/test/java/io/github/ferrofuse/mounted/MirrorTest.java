@@ -43,26 +43,26 @@ class MirrorTest {
     Path root = mirrors.mount(options, mountOptions);
     Shell.python(
         """
-        import errno, os, socket, stat, subprocess, sys
-        back, root = sys.argv[1:]
-        def fails(number, call, *arguments, **named):
-            try:
-                call(*arguments, **named)
-            except OSError as e:
-                assert e.errno == number, e
-            else:
-                raise AssertionError(f"no {errno.errorcode[number]}: {call} {arguments}")
-        def write(path, text):
-            with open(path, "w") as file:
-                file.write(text)
-        def read(path):
-            with open(path) as file:
-                return file.read()
-        def same(name):
-            a, b = os.lstat(f"{back}/{name}"), os.lstat(f"{root}/{name}")
-            for field in "st_mode st_ino st_nlink st_uid st_gid st_size st_rdev st_mtime_ns st_ctime_ns".split():
-                assert getattr(a, field) == getattr(b, field), (name, field, a, b)
-        """
+import errno, os, socket, stat, subprocess, sys
+back, root = sys.argv[1:]
+def fails(number, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except OSError as e:
+        assert e.errno == number, e
+    else:
+        raise AssertionError(f"no {errno.errorcode[number]}: {call} {arguments}")
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+def read(path):
+    with open(path) as file:
+        return file.read()
+def same(name):
+    a, b = os.lstat(f"{back}/{name}"), os.lstat(f"{root}/{name}")
+    for field in "st_mode st_ino st_nlink st_uid st_gid st_size st_rdev st_mtime_ns st_ctime_ns".split():
+        assert getattr(a, field) == getattr(b, field), (name, field, a, b)
+"""
             + program,
         mirrors.back(),
         root);

@@ -58,7 +58,11 @@ final class Mirrors implements AfterEachCallback {
       mounts.afterEach(context);
     } finally {
       if (back != null) {
-        Shell.run("sh", "-c", "umount -l \"$0\"/*/ 2>/dev/null; rm -rf --one-file-system \"$0\"", back.toString());
+        Shell.run(
+            "sh",
+            "-c",
+            "umount -l \"$0\"/*/ 2>/dev/null; rm -rf --one-file-system \"$0\"",
+            back.toString());
       }
     }
   }

@@ -34,11 +34,6 @@ final class DescriptorCache {
     return size;
   }
 
-  /** {@return how many it may have} */
-  int capacity() {
-    return capacity;
-  }
-
   /**
    * Finds a node's descriptor.
    *

@@ -19,6 +19,7 @@ import io.github.ferrofuse.local.LocalCaller;
 import io.github.ferrofuse.local.LocalFd;
 import io.github.ferrofuse.local.LocalFlags;
 import io.github.ferrofuse.local.LocalStat;
+import io.github.ferrofuse.local.LocalWatch;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -70,6 +71,11 @@ public final class MirrorFileSystem implements InodeFileSystem {
   private final EntriesPool entries = new EntriesPool();
   private boolean wantsAcls = true;
   private boolean shared;
+  private boolean passesThrough;
+  private boolean watches;
+
+  /** What ends the watching; null where nothing is watched. */
+  private LocalWatch watch;
 
   /** Set before the first request. */
   private boolean keepsAcls;
@@ -133,9 +139,26 @@ public final class MirrorFileSystem implements InodeFileSystem {
     return this;
   }
 
-  /** {@return whether files below the root are found by handles} */
-  boolean hasHandles() {
-    return nodes.hasHandles();
+  /**
+   * Has the kernel read, write and map the directory's files by itself, where it can: {@link
+   * Connection#passesThrough}.
+   *
+   * @return this
+   */
+  public MirrorFileSystem passThrough() {
+    passesThrough = true;
+    return this;
+  }
+
+  /**
+   * Has the kernel forget what others change in the directory as soon as they have done it, so that
+   * timeouts may be long. Takes CAP_SYS_ADMIN and file handles: {@link LocalWatch}.
+   *
+   * @return this
+   */
+  public MirrorFileSystem watchChanges() {
+    watches = true;
+    return this;
   }
 
   /** {@return the files that are known} */
@@ -155,7 +178,26 @@ public final class MirrorFileSystem implements InodeFileSystem {
     if (shared) {
       connection.sharesFiles();
     }
+    if (passesThrough) {
+      connection.passesThrough();
+    }
+    if (watches) {
+      startWatching(connection);
+    }
     keepsAcls = wantsAcls && hasAcls() && connection.keepsAcls();
+  }
+
+  private void startWatching(Connection connection) throws IOException {
+    if (!nodes.hasHandles()) {
+      throw new IOException(
+          "watch takes file handles, which the directory's file system lacks or this process may"
+              + " not open (CAP_DAC_READ_SEARCH), or which nohandles has turned off");
+    }
+    try {
+      watch = Watcher.start(nodes, connection.notifier());
+    } catch (FuseException e) {
+      throw new IOException("watch takes CAP_SYS_ADMIN and Linux 5.9: " + e.getMessage(), e);
+    }
   }
 
   private boolean hasAcls() throws IOException {
@@ -169,6 +211,9 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public void destroy() {
+    if (watch != null) {
+      watch.close();
+    }
     nodes.close();
   }
 
@@ -446,8 +491,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     Descriptor file = nodes.use(node);
     try {
       int passed = flags & PASSED_ON | LocalFlags.O_NOCTTY;
-      out.parallelDirectWrites(); // the file's own file system orders writes that overlap
-      return new OpenFile(nodes, nodes.withRoom(() -> file.fd.reopen(passed)), passed);
+      return handle(nodes.withRoom(() -> file.fd.reopen(passed)), passed, out);
     } finally {
       nodes.done(file);
     }
@@ -504,8 +548,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
       file.statx(stat);
       entry.node(nodes.lookUpMade(file, stat, parent, name));
       fill(stat, entry.attr());
-      out.parallelDirectWrites();
-      return new OpenFile(nodes, file, flags & PASSED_ON);
+      return handle(file, flags & PASSED_ON, out);
     } catch (IOException | RuntimeException e) {
       file.close();
       throw e;
@@ -530,6 +573,15 @@ public final class MirrorFileSystem implements InodeFileSystem {
   }
 
   // Helpers.
+
+  /** Writes that overlap may come: the file's own file system orders them. */
+  private FileHandle handle(LocalFd file, int flags, OpenReply out) throws IOException {
+    out.parallelDirectWrites();
+    if (passesThrough) {
+      out.passThrough(file.number());
+    }
+    return new OpenFile(nodes, file, flags);
+  }
 
   /** Who is to own what is made. */
   private LocalCaller caller(Request request) {

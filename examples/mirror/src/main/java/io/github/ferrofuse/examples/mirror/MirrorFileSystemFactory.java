@@ -26,9 +26,11 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
   @Override
   public String help() {
     return "mirror:DIRECTORY passes a directory through; options: descriptors=NUMBER that stay open"
-        + " for files that are known (default a quarter of ulimit -n, at most 8192), noacl"
-        + " to leave POSIX ACLs alone, shared to see changes that others make to files that"
-        + " are open, nohandles to find files by their names though they have handles";
+               + " for files that are known (default a quarter of ulimit -n, at most 8192),"
+               + " passthrough to let the kernel read and write the files by itself, watch to see"
+               + " changes that others make at once, noacl to leave POSIX ACLs alone, shared to see"
+               + " changes that others make to files that are open, nohandles to find files by"
+               + " their names though they have handles";
   }
 
   @Override
@@ -40,6 +42,8 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
     boolean handles = !parseFlag(options, "nohandles");
     boolean acls = !parseFlag(options, "noacl");
     boolean shared = parseFlag(options, "shared");
+    boolean passesThrough = parseFlag(options, "passthrough");
+    boolean watches = parseFlag(options, "watch");
     MirrorFileSystem fs =
         MirrorFileSystem.of(
             Path.of(spec),
@@ -47,6 +51,12 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
             handles);
     if (shared) {
       fs.sharingOpenFiles();
+    }
+    if (passesThrough) {
+      fs.passThrough();
+    }
+    if (watches) {
+      fs.watchChanges();
     }
     return acls ? fs : fs.withoutAcls();
   }

@@ -6,8 +6,10 @@ import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.local.LocalFd;
 import io.github.ferrofuse.local.LocalFlags;
 import io.github.ferrofuse.local.LocalStat;
+import io.github.ferrofuse.local.LocalWatch;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The mounts that the tree consists of: the one that its root is on, and those that were met below.
@@ -32,6 +34,9 @@ final class Mounts {
     /** How many files are known or about to be. */
     private int files;
 
+    /** Number of the file system, if it is watched. */
+    private long fileSystem;
+
     private Mount(int number, long id, LocalFd anchor) {
       this.number = number;
       this.id = id;
@@ -45,6 +50,7 @@ final class Mounts {
 
   private final boolean wantsHandles;
   private Mount[] mounts = {};
+  private LocalWatch watch;
 
   /**
    * No mounts yet.
@@ -68,10 +74,41 @@ final class Mounts {
     if (found == null) {
       int number = freeNumber();
       found = new Mount(number, idOf(stat), wantsHandles ? anchor(file, stat, identity) : null);
+      try {
+        watch(found);
+      } catch (FuseException e) {
+        found.fileSystem = 0; // its changes are not heard of
+      }
       mounts[number] = found;
     }
     found.files++;
     return found;
+  }
+
+  /**
+   * Has the mounts that are known watched, and those to come where they can be.
+   *
+   * @param by what is to hear of changes; closed by somebody else
+   */
+  synchronized void watchedBy(LocalWatch by) throws IOException {
+    watch = by;
+    for (Mount mount : mounts) {
+      watch(mount);
+    }
+  }
+
+  /** {@return the mounts that are watched of a file system} */
+  synchronized List<Mount> watched(long fileSystem) {
+    return Arrays.stream(mounts)
+        .filter(mount -> mount != null && mount.hasHandles() && mount.fileSystem == fileSystem)
+        .toList();
+  }
+
+  private void watch(Mount mount) throws IOException {
+    if (watch != null && mount != null && mount.hasHandles()) {
+      watch.add(mount.anchor);
+      mount.fileSystem = mount.anchor.statfs().id();
+    }
   }
 
   /**

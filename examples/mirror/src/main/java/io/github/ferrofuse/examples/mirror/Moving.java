@@ -35,7 +35,7 @@ final class Moving implements AutoCloseable {
     Moving moving = new Moving(nodes, from, name, to, newName);
     try {
       boolean exchange = (flags & InodeFileSystem.RENAME_EXCHANGE) != 0;
-      if (!nodes.hasHandles()) {
+      if (nodes.usesNames()) {
         moving.moved = nodes.known(from, name);
         moving.exchanged = exchange ? nodes.known(to, newName) : null;
       }

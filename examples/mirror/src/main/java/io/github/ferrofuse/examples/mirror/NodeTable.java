@@ -3,6 +3,7 @@ package io.github.ferrofuse.examples.mirror;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * The files that the kernel refers to, as records of numbers in pages: six words each, and two
@@ -175,6 +176,14 @@ final class NodeTable {
       byte[] proof = longProofs.get(slot);
       System.arraycopy(proof, 0, out.proof, 0, proof.length);
     }
+  }
+
+  /** {@return all nodes, in no order} */
+  long[] all() {
+    return IntStream.range(1, slots)
+        .filter(slot -> word(slot, LOOKUPS) >= 0)
+        .mapToLong(this::nodeOf)
+        .toArray();
   }
 
   /**

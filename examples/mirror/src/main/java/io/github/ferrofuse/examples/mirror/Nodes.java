@@ -7,6 +7,7 @@ import io.github.ferrofuse.Name;
 import io.github.ferrofuse.local.LocalFd;
 import io.github.ferrofuse.local.LocalFlags;
 import io.github.ferrofuse.local.LocalStat;
+import io.github.ferrofuse.local.LocalWatch;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,14 +71,19 @@ final class Nodes {
     return rootHasHandles;
   }
 
-  /** {@return how many nodes are known} */
-  synchronized int size() {
-    return table.size();
+  /** {@return whether there are nodes that are found by their names} */
+  synchronized boolean usesNames() {
+    return !places.isEmpty();
   }
 
-  /** {@return how many descriptors are open for nodes, but for those that are pinned} */
-  synchronized int descriptors() {
-    return cache.size();
+  /** {@return all nodes that are known} */
+  synchronized long[] all() {
+    return table.all();
+  }
+
+  /** Has the file systems of all files watched: {@link Mounts#watchedBy}. */
+  void watchedBy(LocalWatch watch) throws IOException {
+    mounts.watchedBy(watch);
   }
 
   /** {@return the number that applications see for a file} */
@@ -524,6 +530,40 @@ final class Nodes {
     }
     closing.forEach(Nodes::close);
     return !closing.isEmpty();
+  }
+
+  /**
+   * Finds a node by a handle.
+   *
+   * @param fileSystem the number of its file system, which is watched
+   * @param handle the handle
+   * @param length how many bytes it has, 0 for none
+   * @return the node, {@link NodeTable#NONE} if it is not known, or the file is gone
+   */
+  long find(long fileSystem, byte[] handle, int length) throws IOException {
+    Scratch scratch = Scratch.get();
+    for (Mounts.Mount mount : length == 0 ? List.<Mounts.Mount>of() : mounts.watched(fileSystem)) {
+      try (LocalFd place =
+          withRoom(() -> LocalFd.byHandle(mount.anchor, handle, 0, length, LocalFlags.O_PATH))) {
+        place.statx(scratch.stat);
+        Identity identity = scratch.identity;
+        identity.mount = mount.number;
+        identity.ino = number(scratch.stat);
+        identity.length = length;
+        System.arraycopy(handle, 0, identity.proof, 0, length);
+        synchronized (this) {
+          long node = table.find(identity);
+          if (node != NodeTable.NONE) {
+            return node;
+          }
+        }
+      } catch (FuseException e) {
+        if (e.errno() != Errno.ESTALE && e.errno() != Errno.EBADF) {
+          throw e;
+        }
+      }
+    }
+    return NodeTable.NONE;
   }
 
   // ---- which file it is

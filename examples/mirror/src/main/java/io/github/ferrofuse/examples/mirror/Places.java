@@ -20,6 +20,11 @@ final class Places {
     return places.get(node);
   }
 
+  /** {@return whether no node has a place} */
+  boolean isEmpty() {
+    return places.isEmpty();
+  }
+
   /** {@return how often a place has changed so far} */
   long changes() {
     return changes;
