@@ -67,17 +67,6 @@ class MirrorWatchTest {
   }
 
   @Test
-  void whatTheMountChangesIsNotForgotten() throws Exception {
-    Path root = mirrors.mount(Map.of("watch", ""), lasting());
-    try (Client client = Client.in(root)) {
-      client.ask("fd = rw('file', os.O_CREAT)");
-      client.ask("os.write(fd, b'text')");
-      assertEquals("text", client.ask("content('file')"));
-      assertEquals("text", Files.readString(mirrors.back().resolve("file")));
-    }
-  }
-
-  @Test
   void withoutItTheyShowWhenTimeoutsEnd() throws Exception {
     Path root = mirrors.mount(Map.of(), lasting());
     Files.writeString(mirrors.back().resolve("file"), "old");
