@@ -1,3 +1,5 @@
+import io.github.ferrofuse.FileSystemBase;
+import io.github.ferrofuse.FileSystemFactory;
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.MountOptions;
@@ -20,12 +22,15 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.ServiceLoader;
 
 /**
- * Memory file systems that keep their contents across mounts, as a disk would: xfstests.sh runs it,
- * and its mount helper asks it to mount.
+ * File systems that keep their contents across mounts, as a disk would: xfstests.sh runs it, and
+ * its mount helper asks it to mount. They are memory file systems, or what another scheme makes of a
+ * directory with the source's name: a mirror of it, for example.
  *
- * <pre>java -cp ferrofuse.jar Keeper.java SOCKET CAPACITY</pre>
+ * <pre>java -cp ferrofuse.jar Keeper.java SOCKET memory CAPACITY
+ *java -cp ferrofuse.jar Keeper.java SOCKET SCHEME:DIRECTORY</pre>
  *
  * <p>A connection brings one line, {@code SOURCE TAB DIRECTORY TAB OPTIONS}, and gets one: {@code
  * ok} once it is mounted, {@code at DIRECTORY} if that source is mounted there already, or {@code
@@ -36,21 +41,56 @@ public final class Keeper {
   /** How long a mount that was taken out of the tree may take to end. */
   private static final Duration END = Duration.ofSeconds(20);
 
-  private final long capacity;
-  private final Map<String, MemoryFileSystem> contents = new HashMap<>();
+  private final Contents contents;
   private final Map<String, FuseMount> mounts = new HashMap<>();
 
-  private Keeper(long capacity) {
-    this.capacity = capacity;
+  private Keeper(Contents contents) {
+    this.contents = contents;
+  }
+
+  /** What is behind the sources. */
+  private interface Contents {
+    /** The file system of a source for one mount; takes options that are its own. */
+    FileSystemBase open(String source, MountOptions.Parsed options) throws IOException;
+  }
+
+  /** Memory file systems of a capacity in bytes, each for all mounts of its source. */
+  private static Contents memory(long capacity) {
+    Map<String, MemoryFileSystem> all = new HashMap<>();
+    Limits limits = Limits.defaults().withCapacity(capacity);
+    return (source, options) -> {
+      MemoryFileSystem found = all.get(source);
+      if (found == null) {
+        found = MemoryFileSystem.ownedByProcess(limits, 0755).keepContents().keepAcls().keepHandles();
+        all.put(source, found);
+      }
+      found.accessTimes(accessTimes(options));
+      return found;
+    };
+  }
+
+  /** File systems of another scheme, made anew for each mount. */
+  private static Contents madeOf(String scheme, String directory) {
+    for (FileSystemFactory factory : ServiceLoader.load(FileSystemFactory.class)) {
+      if (factory.scheme().equals(scheme)) {
+        return (source, options) -> {
+          accessTimes(options); // the directory's own file system has its way
+          return factory.create(directory + "/" + source, options.rest());
+        };
+      }
+    }
+    throw new IllegalArgumentException("there is no file system " + scheme);
   }
 
   /**
    * Serves until it is ended by a signal.
    *
-   * @param args the socket's path; the capacity of each file system in bytes
+   * @param args as above
    */
   public static void main(String[] args) throws IOException {
-    Keeper keeper = new Keeper(Long.parseLong(args[1]));
+    String[] what = args[1].split(":", 2);
+    Keeper keeper =
+        new Keeper(what.length == 1 ? memory(Long.parseLong(args[2])) : madeOf(what[0], what[1]));
     try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       server.bind(UnixDomainSocketAddress.of(args[0]));
       while (true) {
@@ -92,14 +132,8 @@ public final class Keeper {
     if (last != null && !ends(last)) {
       return "error: " + source + " is still used where it was mounted before";
     }
-    MemoryFileSystem fileSystem = contents.get(source);
-    if (fileSystem == null) {
-      Limits limits = Limits.defaults().withCapacity(capacity);
-      fileSystem = MemoryFileSystem.ownedByProcess(limits, 0755).keepContents().keepAcls().keepHandles();
-      contents.put(source, fileSystem);
-    }
     MountOptions.Parsed parsed = MountOptions.builder().fsname(source).parse(List.of(options));
-    fileSystem.accessTimes(accessTimes(parsed));
+    FileSystemBase fileSystem = contents.open(source, parsed);
     parsed.requireAllTaken();
     mounts.put(source, Fuse.mount(fileSystem, directory, parsed.options()));
     return "ok";

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs the generic tests of xfstests, the test suite of the kernel's file systems, on the memory file system.
+# Runs the generic tests of xfstests, the test suite of the kernel's file systems, on the memory file system, or on two
+# directories of FERROFUSE_WHAT, if that is a scheme with an empty directory (mirror:/srv/empty).
 #
 # usage: XFSTESTS_DIR=CHECKOUT xfstests.sh [ARGUMENTS OF check ...]     default: -g quick
 #
@@ -70,8 +71,16 @@ mkdir "$WORKSPACE/layers" && mount -t tmpfs tmpfs "$WORKSPACE/layers" && mkdir "
         overlay "$(realpath /sbin)" || fail "no helper can be put into /sbin: overlayfs is needed"
 
 capacity=${CAPACITY:-$((4 << 30))}
+case $FERROFUSE_WHAT in
+memory) known=xfstests ;;
+*:*)
+    known=xfstests-${FERROFUSE_WHAT%%:*}
+    mkdir -p "${FERROFUSE_WHAT#*:}"/keeper-{test,scratch} || fail "${FERROFUSE_WHAT#*:} is no directory to work in"
+    ;;
+*) fail "FERROFUSE_WHAT=$FERROFUSE_WHAT: memory, or a scheme with a directory" ;;
+esac
 "$JAVA" -XX:MaxDirectMemorySize=$((2 * capacity + (1 << 30))) -cp "$FERROFUSE_JAR" \
-    "$ROOT/benches/suites/Keeper.java" "$WORKSPACE/keeper.socket" "$capacity" \
+    "$ROOT/benches/suites/Keeper.java" "$WORKSPACE/keeper.socket" "$FERROFUSE_WHAT" "$capacity" \
     < /dev/null > "$WORKSPACE/server.log" 2>&1 &
 SERVER=$!
 deadline=$((SECONDS + READY_SECONDS))
@@ -119,7 +128,7 @@ mapfile -t failed < <(sed -n 's/^Failures: //p' "$WORKSPACE/result" | tr -s ' ' 
 echo "not run:"
 echo "$skipped"
 echo "failed:"
-judge xfstests "${failed[@]}"
+judge $known "${failed[@]}"
 verdict=$?
 echo "$passed passed, ${#failed[@]} failed, $(grep -c '\[not run\]' "$WORKSPACE/result") not run"
 exit $verdict
