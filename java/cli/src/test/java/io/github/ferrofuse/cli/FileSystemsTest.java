@@ -123,9 +123,9 @@ class FileSystemsTest {
   void anUnknownSchemeIsAnsweredWithTheKnownOnes() throws Failure {
     FileSystems found = FileSystems.find(List.of());
     Failure failure = assertThrows(Failure.class, () -> found.create("memroy:x", new HashMap<>()));
-    assertEquals("unknown file system memroy: known are memory", failure.getMessage());
+    assertEquals("unknown file system memroy: known are memory, mirror", failure.getMessage());
     failure = assertThrows(Failure.class, () -> found.create("web.dav:x", new HashMap<>()));
-    assertEquals("unknown file system web.dav: known are memory", failure.getMessage());
+    assertEquals("unknown file system web.dav: known are memory, mirror", failure.getMessage());
   }
 
   @Test
@@ -167,7 +167,7 @@ class FileSystemsTest {
   @Test
   void aClassThatIsNotThereIsAnsweredWithWhereItWasSought() {
     assertEquals(
-        "class com.acme.Fs not found: give its jar by --class-path; known are memory",
+        "class com.acme.Fs not found: give its jar by --class-path; known are memory, mirror",
         refusal("com.acme.Fs"));
   }
 

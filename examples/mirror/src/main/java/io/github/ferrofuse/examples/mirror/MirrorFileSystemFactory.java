@@ -26,11 +26,11 @@ public final class MirrorFileSystemFactory implements FileSystemFactory {
   @Override
   public String help() {
     return "mirror:DIRECTORY passes a directory through; options: descriptors=NUMBER that stay open"
-               + " for files that are known (default a quarter of ulimit -n, at most 8192),"
-               + " passthrough to let the kernel read and write the files by itself, watch to see"
-               + " changes that others make at once, noacl to leave POSIX ACLs alone, shared to see"
-               + " changes that others make to files that are open, nohandles to find files by"
-               + " their names though they have handles";
+        + " for files that are known (default a quarter of ulimit -n, at most 8192),"
+        + " passthrough to let the kernel read and write the files by itself, watch to see"
+        + " changes that others make at once, noacl to leave POSIX ACLs alone, shared to see"
+        + " changes that others make to files that are open, nohandles to find files by"
+        + " their names though they have handles";
   }
 
   @Override
