@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Who may not register files with the kernel is told so before anything is mounted. */
 @Tag("mount")
+@Tag("user")
 class PassThroughRefusalTest {
   @RegisterExtension final Mounts mounts = new Mounts();
 

@@ -20,6 +20,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class LocalCallerTest {
@@ -130,6 +131,7 @@ class LocalCallerTest {
     }
 
     @Test
+    @Tag("user")
     void othersAreForRootAlone() throws Exception {
       assumeTrue(!isRoot(), "root may");
       fails(Errno.EPERM, () -> dir.mkdir(name("d"), 0700, owner));

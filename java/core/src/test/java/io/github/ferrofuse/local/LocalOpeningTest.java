@@ -31,6 +31,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class LocalOpeningTest {
@@ -212,7 +213,13 @@ class LocalOpeningTest {
       try (LocalFd place = place(".")) {
         fails(Errno.EBADF, () -> LocalFd.byHandle(place, handle, 0, 20, O_PATH));
       }
+    }
+
+    @Test
+    @Tag("user")
+    void handlesAreForThosePrivileged() throws Exception {
       assumeTrue(!isRoot(), "root may");
+      byte[] handle = new byte[LocalFd.MAX_HANDLE_BYTES];
       int length = dir.handle(handle);
       fails(Errno.EPERM, () -> LocalFd.byHandle(dir, handle, 0, length, O_PATH));
     }

@@ -16,6 +16,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class LocalWatchTest {
@@ -130,8 +131,13 @@ class LocalWatchTest {
     }
 
     @Test
-    void whoMayNotWatchIsTold() throws Exception {
+    void aBufferHasRoomForOneChangeAtLeast() {
       assertThrows(IllegalArgumentException.class, () -> new LocalChanges(4095));
+    }
+
+    @Test
+    @Tag("user")
+    void whoMayNotWatchIsTold() throws Exception {
       assumeTrue(!isRoot(), "root may");
       try (LocalWatch watch = LocalWatch.open()) {
         fails(Errno.EPERM, () -> watch.add(dir));
