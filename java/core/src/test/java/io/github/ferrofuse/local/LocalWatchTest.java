@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.ferrofuse.Errno;
+import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.FuseException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.FutureTask;
@@ -21,8 +23,8 @@ import org.junit.jupiter.api.Test;
 
 class LocalWatchTest {
   abstract static class Cases extends Scratch {
-    private final LocalChanges changes = new LocalChanges(1 << 16);
-    private final byte[] handle = new byte[LocalFd.MAX_HANDLE_BYTES];
+    final LocalChanges changes = new LocalChanges(1 << 16);
+    final byte[] handle = new byte[LocalFd.MAX_HANDLE_BYTES];
     private byte[] own;
 
     /** The next change in the directory of the test; those of other programs are passed over. */
@@ -40,7 +42,7 @@ class LocalWatchTest {
       }
     }
 
-    private LocalWatch watch() throws IOException {
+    LocalWatch watch() throws IOException {
       assumeTrue(isRoot(), "watching a file system takes CAP_SYS_ADMIN");
       own = handle(dir);
       LocalWatch watch = LocalWatch.open();
@@ -163,6 +165,35 @@ class LocalWatchTest {
     @Override
     Path where() {
       return TMPFS;
+    }
+
+    @Test
+    void changesThatNobodyTakesAreToldAsLost() throws Exception {
+      Path limit = Path.of("/proc/sys/fs/fanotify/max_queued_events");
+      // By lines, in one read: a second one finds the end of such a file
+      int most = Integer.parseInt(Files.readAllLines(limit).get(0));
+      assumeTrue(most < 1 << 16, most + " changes wait in a queue here: too many for a test");
+      try (LocalWatch watch = watch()) {
+        for (int i = 0; i <= most; i++) {
+          dir.mknod(name("file-" + i), FileType.REGULAR.bits() | 0600, 0, null);
+        }
+        boolean lost = false;
+        int told = 0;
+        while (!lost) {
+          assertTrue(watch.await(changes));
+          while (changes.next()) {
+            told++;
+            if (changes.isLost()) {
+              lost = true;
+              assertEquals(0, changes.fileSystem());
+              assertEquals(0, changes.directory(handle));
+              assertEquals(0, changes.file(handle));
+              assertEquals(name(""), changes.name());
+            }
+          }
+        }
+        assertTrue(told > most, "told " + told);
+      }
     }
   }
 
