@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Every promise of docs/semantics.md names a test that there is. */
+/** Every promise of docs/semantics.md names a test that there is, and so do those of the mirror. */
 class SemanticsTest {
   private static final Pattern TEST = Pattern.compile("`([^`]+)`");
   private static final Pattern OF_JAVA = Pattern.compile("([A-Z]\\w*)\\.(\\w+)");
@@ -45,6 +45,20 @@ class SemanticsTest {
           .forEach(test -> missing.add("line " + row.line + ": " + test));
     }
     assertEquals(List.of(), missing);
+  }
+
+  @Test
+  void testsThatTheMirrorNamesAreThere() throws Exception {
+    List<Path> sources = sources();
+    List<String> named =
+        TEST.matcher(read(root().resolve("docs/mirror.md")))
+            .results()
+            .map(found -> found.group(1))
+            .filter(name -> name.matches("\\w+Test\\.\\w+"))
+            .collect(Collectors.toList());
+    assertTrue(named.size() > 10, named::toString);
+    named.removeIf(test -> isThere(test, sources));
+    assertEquals(List.of(), named);
   }
 
   @Test
