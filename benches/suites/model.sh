@@ -38,7 +38,7 @@ configuration() {
     echo "== $name"
     FERROFUSE_CLASS_PATH=$TESTS mount_ferrofuse "$what" "$WORKSPACE/mnt" \
         "allow_other,default_permissions${options:+,$options}"
-    "$MODEL" run --host "$WORKSPACE/host" --mount "$WORKSPACE/mnt" --by-path $by_path "$@" || code=$?
+    "$MODEL" run --host "$WORKSPACE/host" --mount "$WORKSPACE/mnt" --kind $side "$@" || code=$?
     [ $code -le 1 ] || fail "\"model run\" ended with exit code $code"
     [ $code = 0 ] || failed=1
     kill -0 "$SERVER" || fail "the server died"
@@ -49,11 +49,15 @@ kinds="inode path"
 [ "$FERROFUSE_WHAT" = memory ] || kinds=given
 for kind in $kinds; do
     if [ $kind = inode ]; then
-        what=memory by_path=no
+        what=memory side=own
     elif [ $kind = given ]; then
-        what=$FERROFUSE_WHAT by_path=no
+        what=$FERROFUSE_WHAT side=own
+        case $what,${FERROFUSE_OPTIONS:-} in
+        mirror:*,*passthrough*) side=passthrough ;;
+        mirror:*) side=mirror ;;
+        esac
     else
-        what=io.github.ferrofuse.mounted.PathMemory by_path=yes
+        what=io.github.ferrofuse.mounted.PathMemory side=path
     fi
     configuration "$kind cached" $what "" "$@"
     configuration "$kind direct_io" $what direct_io "$@"

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::differences::{self, Case, Loose};
+use crate::differences::{self, Case, Kind, Loose};
 use crate::observe::{Node, Outcome, Stat, Timestamp};
 use crate::op::Op;
 use crate::sys;
@@ -21,7 +21,7 @@ pub struct Comparison {
     loose: BTreeMap<u64, Loose>,
     began: i128,
     newest: i128,
-    by_path: bool,
+    kind: Kind,
     lost: bool,
     /// How often each known difference was met.
     pub known: BTreeMap<&'static str, u64>,
@@ -31,8 +31,8 @@ pub struct Comparison {
 const PRESENT: i128 = 3600 * 1_000_000_000;
 
 impl Comparison {
-    /// Nothing seen yet. A mount that is path-based has differences of its own.
-    pub fn new(by_path: bool) -> Self {
+    /// Nothing seen yet. Each kind of mount has differences of its own.
+    pub fn new(kind: Kind) -> Self {
         let (seen, loose, known) = Default::default();
         Self {
             seen,
@@ -40,7 +40,7 @@ impl Comparison {
             known,
             began: sys::coarse_clock(),
             newest: 0,
-            by_path,
+            kind,
             lost: false,
         }
     }
@@ -60,7 +60,7 @@ impl Comparison {
 
     /// The next operation works on a file that has no name on the host.
     pub fn is_nameless(&mut self, nameless: bool) {
-        self.lost = nameless && self.by_path;
+        self.lost = nameless && self.kind == Kind::Path;
     }
 
     /// What differs, one line each; nothing if all is well.
@@ -129,7 +129,7 @@ impl Comparison {
             pairs.push(("ino", seen.mount_ino == mount.ino, values));
         }
 
-        let lost = self.by_path && host.nlink == 0;
+        let lost = self.kind == Kind::Path && host.nlink == 0;
         let loose = self.loose.get(&host.ino).copied();
         self.loose.retain(|&ino, why| ino != host.ino || *why == Loose::Mapped);
         for (name, same, values) in pairs {
@@ -140,6 +140,7 @@ impl Comparison {
                     mount,
                     lost,
                     loose,
+                    kind: self.kind,
                 })
             {
                 let of = if path.is_empty() {

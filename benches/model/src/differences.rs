@@ -8,6 +8,33 @@ use crate::observe::{Outcome, Stat};
 use crate::op::Op;
 use crate::sys::Errno;
 
+/// What kind of file system the mount is: some things differ with one kind alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// One that keeps its files itself, by inode.
+    #[default]
+    Own,
+    /// One that is path-based.
+    Path,
+    /// One whose files are those of another file system.
+    Mirror,
+    /// The same, with files that the kernel passes through.
+    Passthrough,
+}
+
+impl Kind {
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "own" => Some(Self::Own),
+            "path" => Some(Self::Path),
+            "mirror" => Some(Self::Mirror),
+            "passthrough" => Some(Self::Passthrough),
+            _ => None,
+        }
+    }
+}
+
 /// Something that is not the same on both sides.
 pub enum Case<'a> {
     /// What an operation answered.
@@ -33,6 +60,8 @@ pub enum Case<'a> {
         lost: bool,
         /// What makes its times uncertain.
         loose: Option<Loose>,
+        /// Of the mount.
+        kind: Kind,
     },
 }
 
@@ -109,6 +138,26 @@ pub const KNOWN: &[Difference] = &[
         applies: |case| match case {
             Case::Answer { mount, lost, .. } => *lost && **mount == Outcome::Failed(Errno(libc::ESTALE)),
             Case::Attribute { host, lost, .. } => *lost && host.kind() != libc::S_IFREG,
+        },
+    },
+    Difference {
+        name: "setuid and setgid after a write that was passed through",
+        why: "the kernel writes to a passed-through file with the rights of the mount's process, less CAP_FSETID: root's \
+              writes cost setuid, too, and setgid that the group may not execute stays, since that process is in the group",
+        applies: |case| match case {
+            Case::Attribute { name: "mode", host, mount, kind: Kind::Passthrough, .. } => {
+                let cleared = mount.mode & 0o6000 == 0 && mount.mode == host.mode & !0o6000;
+                let kept = mount.mode & libc::S_IXGRP == 0 && mount.mode == host.mode | libc::S_ISGID;
+                host.kind() == libc::S_IFREG && (cleared || kept)
+            }
+            _ => false,
+        },
+    },
+    Difference {
+        name: "a mirror's ctime when times are written back",
+        why: "under writeback_cache the kernel hands times down when it likes, and nobody can set a file's ctime",
+        applies: |case| {
+            matches!(case, Case::Attribute { name: "ctime", host, kind: Kind::Mirror | Kind::Passthrough, .. } if host.kind() == libc::S_IFREG)
         },
     },
     Difference {

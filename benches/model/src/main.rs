@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use ferrofuse_model::compare::Comparison;
+use ferrofuse_model::differences::Kind;
 use ferrofuse_model::pair;
 use ferrofuse_model::runner::{self, Places, Plan};
 use ferrofuse_model::world::World;
@@ -17,9 +18,9 @@ model run --mount DIR --host DIR [OPTION VALUE ...]
         --sequences N   how many (1000000)        --length N    operations in each (60)
         --seconds N     ends after that (none)    --seed N      the same sequences again (by the clock)
         --failures N    ends after that many (1)  --shrink N    seconds for simplifying one (30)
-        --without A,B   leaves operations out     --by-path yes  the file system is path-based
+        --without A,B   leaves operations out     --kind KIND     own, path, mirror, passthrough
         --drop-caches yes   of the whole machine, now and then
-model replay SCRIPT --mount DIR --host DIR [--by-path yes] [--drop-caches yes]
+model replay SCRIPT --mount DIR --host DIR [--kind KIND] [--drop-caches yes]
     does what a script says in both and compares
 model replay SCRIPT DIR
     does what a script says, and prints each answer";
@@ -82,6 +83,11 @@ impl Arguments {
             .ok_or_else(|| format!("--{option} is missing\n{USAGE}"))
     }
 
+    fn kind(&mut self) -> Result<Kind, String> {
+        let name = self.take("kind").unwrap_or_else(|| "own".into());
+        Kind::named(&name).ok_or_else(|| format!("--kind {name}: own, path, mirror or passthrough"))
+    }
+
     fn end(self) -> Result<(), String> {
         match (self.options.first(), self.plain.first()) {
             (Some((option, _)), _) => Err(format!("unknown option --{option}\n{USAGE}")),
@@ -109,7 +115,7 @@ fn run(mut arguments: Arguments) -> Result<ExitCode, String> {
         shrinking: Duration::from_secs(arguments.number("shrink")?.unwrap_or(30)),
         failures: arguments.number("failures")?.unwrap_or(1),
         drop_caches: arguments.yes("drop-caches"),
-        by_path: arguments.yes("by-path"),
+        kind: arguments.kind()?,
         lacking,
     };
     arguments.end()?;
@@ -170,9 +176,9 @@ fn replay(mut arguments: Arguments) -> Result<ExitCode, String> {
     let host = arguments.directory("host")?;
     let mount = arguments.directory("mount")?;
     let drops = arguments.yes("drop-caches");
-    let by_path = arguments.yes("by-path");
+    let kind = arguments.kind()?;
     arguments.end()?;
-    match Places::new(&host, &mount).run(&ops, drops, &mut Comparison::new(by_path))? {
+    match Places::new(&host, &mount).run(&ops, drops, &mut Comparison::new(kind))? {
         None => {
             println!("{} operations, no difference", ops.len());
             Ok(ExitCode::SUCCESS)

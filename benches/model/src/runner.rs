@@ -11,6 +11,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::compare::Comparison;
+use crate::differences::Kind;
 use crate::op::Op;
 use crate::pair::{self, Failure};
 use crate::shrink::{ops, shrink, Step};
@@ -33,8 +34,8 @@ pub struct Plan {
     pub failures: u64,
     /// Drops the kernel's caches, of the whole machine.
     pub drop_caches: bool,
-    /// The mount is path-based.
-    pub by_path: bool,
+    /// What is mounted.
+    pub kind: Kind,
     /// What isn't done.
     pub lacking: Lacking,
 }
@@ -171,7 +172,7 @@ pub fn run(plan: &Plan, places: &mut Places, tell: &mut dyn FnMut(String)) -> Re
         let mut steps: Vec<Step> = first.into_iter().map(Step::Fixed).collect();
         steps.extend((0..plan.length).map(|_| Step::Tree(Box::new(strategy.new_tree(&mut runner).expect(generated)))));
         let all = ops(&steps);
-        let mut comparison = Comparison::new(plan.by_path);
+        let mut comparison = Comparison::new(plan.kind);
         let failure = places.run(&all, plan.drop_caches, &mut comparison)?;
         report.sequences += 1;
         report.operations += failure.as_ref().map_or(all.len(), |failure| failure.after + 1) as u64;
@@ -207,7 +208,7 @@ fn simplified(
     let mut broken = None;
     let mut again = |ops: &[Op]| {
         places
-            .run(ops, plan.drop_caches, &mut Comparison::new(plan.by_path))
+            .run(ops, plan.drop_caches, &mut Comparison::new(plan.kind))
             .unwrap_or_else(|problem| {
                 broken = Some(problem);
                 None

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ferrofuse_model::compare::Comparison;
+use ferrofuse_model::differences::Kind;
 use ferrofuse_model::observe::Outcome;
 use ferrofuse_model::op::Op;
 use ferrofuse_model::runner::{run, Places, Plan, Report};
@@ -49,7 +50,7 @@ fn run_sequences(places: &mut Places, sequences: u64, lacking: Lacking) -> Repor
         shrinking: Duration::from_secs(60),
         failures: 1,
         drop_caches: false,
-        by_path: false,
+        kind: Kind::Own,
         lacking,
     };
     run(&plan, places, &mut |_| {}).expect("both directories can be used")
@@ -182,7 +183,7 @@ fn what_a_known_difference_keeps_from_being_opened_is_open_on_neither_side() {
     let ops = script::parse(lines).expect("these are operations");
     let directories = Directories::new("known");
     let mut places = directories.places().with_mount_side(side);
-    let mut comparison = Comparison::new(true);
+    let mut comparison = Comparison::new(Kind::Path);
     let failure = places
         .run(&ops, false, &mut comparison)
         .expect("both directories can be used");
@@ -202,7 +203,7 @@ fn a_failing_script_fails_again_when_it_is_read() {
     let directories = Directories::new("read");
     let mut places = directories.places().with_mount_side(side);
     let failure = places
-        .run(&ops, false, &mut Comparison::new(false))
+        .run(&ops, false, &mut Comparison::new(Kind::Own))
         .expect("both directories can be used");
     assert_eq!(failure.expect("it fails").op.name(), "readlink");
 }
