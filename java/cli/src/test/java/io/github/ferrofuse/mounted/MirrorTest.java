@@ -293,4 +293,28 @@ def same(name):
         os.fsync(directory)
         """);
   }
+
+  @Test
+  void whoGoesBackInAListingFindsWhatCameThere() throws Exception {
+    run(
+        """
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+        libc.telldir.restype = ctypes.c_long
+        for i in range(3000):
+            write(f"{back}/{i}", "")
+        directory = ctypes.c_void_p(libc.opendir(root.encode()))
+        def entry():
+            position = libc.telldir(directory)
+            found = libc.readdir(directory)
+            # struct dirent: inode number, offset, length, type, name
+            return None if found is None else (position, ctypes.string_at(found + 19))
+        all = list(iter(entry, None))
+        assert len(all) == 3002
+        for position, name in all[::-97] + all[::101]:
+            libc.seekdir(directory, ctypes.c_long(position))
+            assert entry() == (position, name), name
+        """);
+  }
 }

@@ -71,6 +71,11 @@ public final class LocalEntries {
     end = size;
   }
 
+  /** Drops what was read and not gone through: {@link #next} has to read on. */
+  public void clear() {
+    end(0);
+  }
+
   /**
    * Goes on to the next entry, at first to the first.
    *

@@ -11,7 +11,7 @@ final class EntriesPool {
 
   private final Deque<LocalEntries> unused = new ArrayDeque<>();
 
-  /** Some that was used before, or is new; with no entries of interest. */
+  /** Some that was used before, or is new; without entries. */
   LocalEntries take() {
     LocalEntries found;
     synchronized (this) {
@@ -23,6 +23,7 @@ final class EntriesPool {
   /** Takes back what is no longer used; null is nothing. */
   synchronized void give(LocalEntries entries) {
     if (entries != null && unused.size() < MOST) {
+      entries.clear();
       unused.push(entries);
     }
   }
