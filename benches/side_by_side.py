@@ -1,0 +1,163 @@
+"""What compare.py and mirror.py share: peers that are mounted at the same time in name spaces of their own, processes
+that end in bounded time, and how figures are told.
+
+It measures nothing and prints no table by itself.
+"""
+import json
+import os
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+READY_SECONDS = 30
+INSIDE = "FERROFUSE_COMPARE_INSIDE"
+
+
+class Failure(Exception):
+    """Something that the user can put right; the message says what."""
+
+
+class Peer:
+    """A mounted file system and the process that serves it. Its root has a file f0."""
+
+    def __init__(self, name, command, directory):
+        self.name = name
+        self.directory = directory
+        directory.mkdir()
+        self.log = open(f"{directory}.log", "w+")
+        command = [part.replace("DIRECTORY", str(directory)) for part in command]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        try:
+            self.await_mount()
+        except BaseException:
+            self.close()
+            raise
+
+    def await_mount(self):
+        """Waits for the kernel to say that the table of mounts has changed."""
+        deadline = time.monotonic() + READY_SECONDS
+        with open("/proc/self/mountinfo") as table:
+            changes = select.poll()
+            changes.register(table, select.POLLPRI | select.POLLERR)
+            while True:
+                table.seek(0)
+                if any(line.split()[4] == str(self.directory) for line in table):
+                    break
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise Failure(f"{self.name} did not mount:\n{self.said()}")
+                changes.poll(200)  # a server that ends without mounting changes nothing
+        run(["stat", f"{self.directory}/f0"], READY_SECONDS)
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()
+
+    def cpu_seconds(self):
+        """What the server has used so far: utime + stime of proc_pid_stat(5)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def close(self):
+        """Takes the mount out of the tree and waits for the server; kills it if it does not end by itself."""
+        subprocess.run(["umount", "-l", str(self.directory)], stderr=subprocess.DEVNULL, timeout=10, check=False)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            print(f"{self.name} did not end after the unmount and was killed", file=sys.stderr)
+        self.log.close()
+
+
+def run(command, seconds):
+    """Runs a command for so many seconds at most and answers what it printed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"{' '.join(command)}: still running after {seconds} s") from late
+    if done.returncode:
+        raise Failure(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def fio(directory, rw, block, jobs, seconds, options):
+    """Runs jobs of fio's psync engine, each on a file of its own (f0, f1, ...); answers (per second, operations)."""
+    out = run(
+        ["fio", "--name=job", f"--directory={directory}", "--filename_format=f$jobnum", f"--rw={rw}", f"--bs={block}",
+         f"--numjobs={jobs}", "--ioengine=psync", "--group_reporting", f"--runtime={seconds}", "--output-format=json",
+         *options],
+        seconds + 60)
+    side = json.loads(out[out.index("{"):])["jobs"][0]["write" if "write" in rw else "read"]
+    return side["iops"], side["total_ios"]
+
+
+def compile_with_fuse(source, program):
+    flags = run(["pkg-config", "--cflags", "--libs", "fuse3"], 10).split()
+    run(["cc", "-O2", str(source), *flags, "-o", str(program)], 60)
+    return program
+
+
+def add_common_arguments(parser):
+    parser.add_argument("--rounds", type=int, default=5, help="how often each job runs on each peer, 3 or more")
+    parser.add_argument("--seconds", type=int, default=3, help="how long each run takes")
+    parser.add_argument("--jar", type=Path, default=ROOT / "build/ferrofuse.jar")
+    parser.add_argument("--java", default="java")
+    parser.add_argument("-o", dest="options", help="mount options for FerroFuse")
+
+
+def runnable_jar(arguments):
+    jar = arguments.jar.resolve()
+    if not jar.exists():
+        raise Failure(f"{jar} is missing: gradle assemble")
+    return str(jar)
+
+
+def environment(java):
+    """One line that says where the figures come from."""
+    jdk = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    libfuse = run(["pkg-config", "--modversion", "fuse3"], 10).strip()
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    return (f"Linux {os.uname().release} {os.uname().machine}, {os.cpu_count()} CPUs ({cpu}), "
+            f"{jdk.splitlines()[0]}, C libfuse {libfuse}, {run(['fio', '--version'], 10).strip()}, "
+            f"load average before: {os.getloadavg()[0]:.1f}")
+
+
+def spread(values, digits=2):
+    return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}-{max(values):.{digits}f}]"
+
+
+def enter_name_spaces(script):
+    """Starts over as pid 1 of name spaces that take every mount and process with them when they end."""
+    os.environ[INSIDE] = "1"
+    os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
+                          script, *sys.argv[1:]])
+
+
+def main(script, parser, compare):
+    """Has compare(arguments, workspace) run as root, in name spaces and a directory that go away with it."""
+    name = Path(script).name
+    arguments = parser.parse_args()
+    if arguments.rounds < 3 or arguments.seconds < 1:
+        parser.error("needs 3 rounds of 1 s at least: fewer say nothing")
+    if os.geteuid() != 0:
+        sys.exit(f"{name} mounts in a name space of its own and opens /dev/fuse: run it as root")
+    if INSIDE not in os.environ:
+        enter_name_spaces(script)
+    # pid 1 ignores signals that it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="ferrofuse-compare-") as workspace:
+        try:
+            compare(arguments, Path(workspace))
+        except Failure as failure:
+            sys.exit(f"{name}: {failure}")
+        except KeyboardInterrupt:
+            sys.exit(130)
