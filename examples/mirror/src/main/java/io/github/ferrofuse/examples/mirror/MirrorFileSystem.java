@@ -77,6 +77,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
   /** What ends the watching; null where nothing is watched. */
   private LocalWatch watch;
 
+  private InodeFlags inodeFlags;
+
   /** Set before the first request. */
   private boolean keepsAcls;
 
@@ -166,6 +168,10 @@ public final class MirrorFileSystem implements InodeFileSystem {
     return nodes;
   }
 
+  InodeFlags inodeFlags() {
+    return inodeFlags;
+  }
+
   @Override
   public long root() {
     return Nodes.ROOT;
@@ -173,6 +179,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public void init(Connection connection) throws IOException {
+    inodeFlags = new InodeFlags(connection.notifier());
     connection.clearsPrivileges();
     connection.knowsBirthTimes();
     if (shared) {
@@ -491,7 +498,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     Descriptor file = nodes.use(node);
     try {
       int passed = flags & PASSED_ON | LocalFlags.O_NOCTTY;
-      return handle(nodes.withRoom(() -> file.fd.reopen(passed)), passed, out);
+      return handle(node, nodes.withRoom(() -> file.fd.reopen(passed)), passed, out);
     } finally {
       nodes.done(file);
     }
@@ -546,9 +553,10 @@ public final class MirrorFileSystem implements InodeFileSystem {
     try {
       LocalStat stat = Scratch.get().stat;
       file.statx(stat);
-      entry.node(nodes.lookUpMade(file, stat, parent, name));
+      long node = nodes.lookUpMade(file, stat, parent, name);
+      entry.node(node);
       fill(stat, entry.attr());
-      return handle(file, flags & PASSED_ON, out);
+      return handle(node, file, flags & PASSED_ON, out);
     } catch (IOException | RuntimeException e) {
       file.close();
       throw e;
@@ -575,12 +583,12 @@ public final class MirrorFileSystem implements InodeFileSystem {
   // Helpers.
 
   /** Writes that overlap may come: the file's own file system orders them. */
-  private FileHandle handle(LocalFd file, int flags, OpenReply out) throws IOException {
+  private FileHandle handle(long node, LocalFd file, int flags, OpenReply out) throws IOException {
     out.parallelDirectWrites();
     if (passesThrough) {
       out.passThrough(file.number());
     }
-    return new OpenFile(nodes, file, flags);
+    return new OpenFile(this, node, file, flags);
   }
 
   /** Who is to own what is made. */

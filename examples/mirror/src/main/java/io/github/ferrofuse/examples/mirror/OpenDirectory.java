@@ -130,7 +130,7 @@ final class OpenDirectory implements DirHandle {
   @Override
   public int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
       throws IOException {
-    return OpenFile.flags(fd, command, in, out);
+    return fs.inodeFlags().ioctl(node, fd, command, in, out);
   }
 
   @Override

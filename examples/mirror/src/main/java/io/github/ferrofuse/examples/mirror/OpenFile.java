@@ -7,17 +7,12 @@ import io.github.ferrofuse.local.LocalFd;
 import io.github.ferrofuse.local.LocalFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /** One open of a regular file: a descriptor of it, on which everything is done. */
 final class OpenFile implements FileHandle {
-  private static final int FS_IOC_GETFLAGS = 0x80086601;
-  private static final int FS_IOC_SETFLAGS = 0x40086602;
-  private static final int FS_IOC_FSGETXATTR = 0x801c581f;
-  private static final int FS_IOC_FSSETXATTR = 0x401c5820;
-
   final LocalFd fd;
-  private final Nodes nodes;
+  private final MirrorFileSystem fs;
+  private final long node;
   private final int flags;
 
   /** Opened without O_APPEND, for a file that was opened with it; null until it is needed. */
@@ -26,12 +21,14 @@ final class OpenFile implements FileHandle {
   /**
    * An open file.
    *
-   * @param nodes where descriptors come from
+   * @param fs whose it is
+   * @param node its node
    * @param fd its descriptor, closed with it
    * @param flags those of open(2) that the descriptor was opened with
    */
-  OpenFile(Nodes nodes, LocalFd fd, int flags) {
-    this.nodes = nodes;
+  OpenFile(MirrorFileSystem fs, long node, LocalFd fd, int flags) {
+    this.fs = fs;
+    this.node = node;
     this.fd = fd;
     this.flags = flags;
   }
@@ -70,7 +67,7 @@ final class OpenFile implements FileHandle {
     }
     synchronized (this) {
       if (anywhere == null) {
-        anywhere = nodes.withRoom(() -> fd.reopen(flags & ~LocalFlags.O_APPEND));
+        anywhere = fs.nodes().withRoom(() -> fd.reopen(flags & ~LocalFlags.O_APPEND));
       }
       return anywhere;
     }
@@ -110,7 +107,7 @@ final class OpenFile implements FileHandle {
   @Override
   public int ioctl(Request request, int command, long argument, ByteBuffer in, ByteBuffer out)
       throws IOException {
-    return flags(fd, command, in, out);
+    return fs.inodeFlags().ioctl(node, fd, command, in, out);
   }
 
   @Override
@@ -118,27 +115,6 @@ final class OpenFile implements FileHandle {
     fd.close();
     if (anywhere != null) {
       anywhere.close();
-    }
-  }
-
-  /** What chattr(1) and lsattr(1) ask for, and projects; the kernel has looked who may. */
-  static int flags(LocalFd fd, int command, ByteBuffer in, ByteBuffer out) throws IOException {
-    switch (command) {
-      case FS_IOC_GETFLAGS:
-        out.order(ByteOrder.nativeOrder()).putInt(fd.inodeFlags());
-        return 0;
-      case FS_IOC_SETFLAGS:
-        fd.setInodeFlags(in.order(ByteOrder.nativeOrder()).getInt());
-        return 0;
-      case FS_IOC_FSGETXATTR:
-        fd.inodeAttributes(out, out.position());
-        out.position(out.position() + LocalFd.INODE_ATTRIBUTES_BYTES);
-        return 0;
-      case FS_IOC_FSSETXATTR:
-        fd.setInodeAttributes(in, in.position());
-        return 0;
-      default:
-        throw Errno.ENOTTY.exception();
     }
   }
 
