@@ -1,17 +1,22 @@
 package io.github.ferrofuse.mounted;
 
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
+import static org.junit.jupiter.api.parallel.ExecutionMode.CONCURRENT;
 
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** POSIX ACLs do what they do on file systems of the kernel's own. */
 @Tag("mount")
+@ResourceLock("beside the others") // one test at a time
+@Execution(CONCURRENT) // takes long
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class AclTest {
   @RegisterExtension final Twins twins = new Twins();

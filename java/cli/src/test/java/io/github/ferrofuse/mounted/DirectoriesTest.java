@@ -2,6 +2,7 @@ package io.github.ferrofuse.mounted;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
+import static org.junit.jupiter.api.parallel.ExecutionMode.CONCURRENT;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -9,9 +10,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** Names and listings, on a mount of the memory file system. */
 @Tag("mount")
+@ResourceLock("beside the others") // one test at a time
+@Execution(CONCURRENT) // takes long
 @Tag("once")
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class DirectoriesTest {

@@ -1,6 +1,7 @@
 package io.github.ferrofuse.mounted;
 
 import static org.junit.jupiter.api.Timeout.ThreadMode.SEPARATE_THREAD;
+import static org.junit.jupiter.api.parallel.ExecutionMode.CONCURRENT;
 
 import io.github.ferrofuse.Connection;
 import io.github.ferrofuse.FileHandle;
@@ -14,6 +15,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -22,6 +25,8 @@ import org.junit.jupiter.params.provider.CsvSource;
  * where it declares that it does, else the kernel.
  */
 @Tag("mount")
+@ResourceLock("beside the others") // one test at a time
+@Execution(CONCURRENT) // takes long
 @Timeout(value = 60, threadMode = SEPARATE_THREAD)
 class PrivilegedFilesTest {
   @RegisterExtension final Twins twins = new Twins();
