@@ -129,7 +129,6 @@ impl Comparison {
             pairs.push(("ino", seen.mount_ino == mount.ino, values));
         }
 
-        let lost = self.kind == Kind::Path && host.nlink == 0;
         let loose = self.loose.get(&host.ino).copied();
         self.loose.retain(|&ino, why| ino != host.ino || *why == Loose::Mapped);
         for (name, same, values) in pairs {
@@ -138,7 +137,6 @@ impl Comparison {
                     name,
                     host,
                     mount,
-                    lost,
                     loose,
                     kind: self.kind,
                 })

@@ -56,8 +56,6 @@ pub enum Case<'a> {
         host: &'a Stat,
         /// And on the mount.
         mount: &'a Stat,
-        /// Whether the file system is path-based and the file has no name any more.
-        lost: bool,
         /// What makes its times uncertain.
         loose: Option<Loose>,
         /// Of the mount.
@@ -137,7 +135,9 @@ pub const KNOWN: &[Difference] = &[
               and what is open with O_PATH have none: ESTALE",
         applies: |case| match case {
             Case::Answer { mount, lost, .. } => *lost && **mount == Outcome::Failed(Errno(libc::ESTALE)),
-            Case::Attribute { host, lost, .. } => *lost && host.kind() != libc::S_IFREG,
+            Case::Attribute { host, kind, .. } => {
+                *kind == Kind::Path && host.nlink == 0 && host.kind() != libc::S_IFREG
+            }
         },
     },
     Difference {

@@ -6,7 +6,7 @@ use jni::objects::{JByteBuffer, JClass};
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned};
 
-use super::{answer, made, region, small, Refused};
+use super::{answer, made, region, small, whole, Refused};
 use crate::natives::register_natives;
 
 pub(super) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
@@ -59,8 +59,7 @@ extern "system" fn java_write<'l>(
 
 extern "system" fn java_list<'l>(env: EnvUnowned<'l>, _class: JClass<'l>, fd: jint, out: JByteBuffer<'l>) -> jint {
     small(env, |env| {
-        let start = env.get_direct_buffer_address(&out)?;
-        let capacity = env.get_direct_buffer_capacity(&out)?;
+        let (start, capacity) = whole(env, &out)?;
         // SAFETY: the bytes are the buffer's.
         made(|| unsafe { libc::syscall(libc::SYS_getdents64, fd, start, capacity) })
     })

@@ -143,10 +143,16 @@ impl ProcPath {
     }
 }
 
-/// Some bytes of a direct buffer. They stay as long as the argument: during the call.
-fn region(env: &Env<'_>, buffer: &JByteBuffer<'_>, position: jint, count: jint) -> Result<(*mut u8, usize), Refused> {
+/// All bytes of a direct buffer. They stay as long as the argument: during the call.
+fn whole(env: &Env<'_>, buffer: &JByteBuffer<'_>) -> Result<(*mut u8, usize), Refused> {
     let start = env.get_direct_buffer_address(buffer)?;
     let capacity = env.get_direct_buffer_capacity(buffer)?;
+    Ok((start, capacity))
+}
+
+/// Some of them.
+fn region(env: &Env<'_>, buffer: &JByteBuffer<'_>, position: jint, count: jint) -> Result<(*mut u8, usize), Refused> {
+    let (start, capacity) = whole(env, buffer)?;
     let position = usize::try_from(position).unwrap_or(usize::MAX);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     match position.checked_add(count) {

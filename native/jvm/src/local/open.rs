@@ -1,6 +1,6 @@
 //! Opening, naming by handle and closing: native methods of the Java class `LocalOpenNative`.
 
-use std::ffi::{c_int, c_long, c_uint};
+use std::ffi::{c_char, c_int, c_long, c_uint};
 
 use jni::objects::{JByteArray, JClass, JIntArray};
 use jni::sys::jint;
@@ -84,12 +84,21 @@ extern "system" fn java_open<'l>(
 ) -> jint {
     small(env, |env| {
         let path = LongText::of(env, &path, length)?;
-        if flags & (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) != 0 {
-            return Err(Refused::Errno(libc::EINVAL));
-        }
         // SAFETY: the path is a C string.
-        made(|| unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })
+        unsafe { open(path.as_ptr(), flags) }
     })
+}
+
+/// Opens what is there: what makes a file would take a mode.
+///
+/// # Safety
+/// The path is a C string.
+unsafe fn open(path: *const c_char, flags: c_int) -> Result<c_long, Refused> {
+    if flags & (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) != 0 {
+        return Err(Refused::Errno(libc::EINVAL));
+    }
+    // SAFETY: the path is a C string, by the caller's promise.
+    made(|| unsafe { libc::open(path, flags | libc::O_CLOEXEC) })
 }
 
 extern "system" fn java_openat2<'l>(
@@ -128,11 +137,8 @@ extern "system" fn java_openat2<'l>(
 extern "system" fn java_reopen<'l>(env: EnvUnowned<'l>, _class: JClass<'l>, fd: jint, flags: jint) -> jint {
     small(env, |_| {
         let path = ProcPath::of(fd);
-        if flags & (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) != 0 {
-            return Err(Refused::Errno(libc::EINVAL));
-        }
         // SAFETY: the path is a C string.
-        made(|| unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })
+        unsafe { open(path.as_ptr(), flags) }
     })
 }
 
@@ -157,20 +163,16 @@ extern "system" fn java_handle<'l>(env: EnvUnowned<'l>, _class: JClass<'l>, fd: 
                 )
             }
         })?;
-        let length = (handle.handle_bytes as usize).min(MAX_HANDLE);
+        let length = TYPE + (handle.handle_bytes as usize).min(MAX_HANDLE);
+        if into.len(env)? < length {
+            return Err(Refused::Errno(libc::EOVERFLOW));
+        }
         let mut bytes = [0; TYPE + MAX_HANDLE];
         bytes[..TYPE].copy_from_slice(&handle.handle_type.to_ne_bytes());
         bytes[TYPE..].copy_from_slice(&handle.f_handle);
-        let bytes = bytes[..TYPE + length].iter().map(|byte| *byte as i8);
-        if into.len(env)? < bytes.len() {
-            return Err(Refused::Errno(libc::EOVERFLOW));
-        }
-        let mut signed = [0; TYPE + MAX_HANDLE];
-        for (to, from) in signed.iter_mut().zip(bytes) {
-            *to = from;
-        }
-        into.set_region(env, 0, &signed[..TYPE + length])?;
-        Ok((TYPE + length) as c_long)
+        let signed = bytes.map(|byte: u8| byte as i8);
+        into.set_region(env, 0, &signed[..length])?;
+        Ok(length as c_long)
     })
 }
 

@@ -7,7 +7,7 @@ use jni::objects::{JByteBuffer, JClass};
 use jni::sys::{jboolean, jint};
 use jni::{Env, EnvUnowned};
 
-use super::{made, small, ProcPath, Refused};
+use super::{made, small, whole, ProcPath, Refused};
 use crate::natives::register_natives;
 
 pub(super) fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
@@ -80,8 +80,7 @@ extern "system" fn java_await<'l>(
     out: JByteBuffer<'l>,
 ) -> jint {
     small(env, |env| {
-        let start = env.get_direct_buffer_address(&out)?;
-        let capacity = env.get_direct_buffer_capacity(&out)?;
+        let (start, capacity) = whole(env, &out)?;
         loop {
             let mut waiting = [watch, bell].map(|fd| libc::pollfd {
                 fd,
