@@ -33,6 +33,7 @@ mod worker;
 mod testing;
 
 pub use backing::BackingFiles;
+pub use capabilities::Capabilities;
 pub use config::{Config, Readdirplus};
 pub use crew::{Growth, Threads};
 pub use error::{Error, ErrorKind};

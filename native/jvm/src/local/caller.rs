@@ -6,8 +6,9 @@
 //! afterwards, unless /proc/sys/fs/suid_dumpable says otherwise: proc(5).
 
 use std::ffi::{c_int, c_long};
-use std::process;
+use std::{io, process};
 
+use ferrofuse_session::Capabilities;
 use jni::objects::JIntArray;
 use jni::sys::jint;
 use jni::Env;
@@ -97,7 +98,7 @@ impl Guise {
 
     /// Each step is noted once it is made: one that is refused changes nothing, and can't be taken back.
     fn ids(&mut self, uid: u32, gid: u32, groups: Option<&[c_int]>) -> Result<(), Refused> {
-        let had = Capabilities::now()?;
+        let had = Capabilities::now().map_err(refused)?;
         if let Some(groups) = groups {
             let own = own_groups()?;
             if own != groups {
@@ -120,7 +121,7 @@ impl Guise {
             self.capabilities = Some(had);
             // The kernel changes them with the user, but only from or to root: they are said outright.
             let wanted = if unprivileged { had.without(OVER_FILES) } else { had };
-            wanted.set()?;
+            wanted.set().map_err(refused)?;
         }
         Ok(())
     }
@@ -155,6 +156,10 @@ impl Drop for Guise {
             process::abort();
         }
     }
+}
+
+fn refused(error: io::Error) -> Refused {
+    Refused::Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// No id: asks for the present one and changes nothing, see setfsuid(2).
@@ -205,52 +210,4 @@ fn set_groups(groups: &[c_int]) -> Result<(), Refused> {
 fn own_umask() -> Result<(), Refused> {
     // SAFETY: touches no memory.
     made(|| unsafe { libc::unshare(libc::CLONE_FS) }).map(drop)
-}
-
-/// Capability sets of a thread: `struct __user_cap_data_struct` of capget(2), for two words of capabilities.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Sets {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Capabilities([Sets; 2]);
-
-/// `struct __user_cap_header_struct`.
-#[repr(C)]
-struct Header {
-    version: u32,
-    pid: c_int,
-}
-
-impl Capabilities {
-    /// _LINUX_CAPABILITY_VERSION_3; 0 is the calling thread.
-    const HEADER: Header = Header {
-        version: 0x2008_0522,
-        pid: 0,
-    };
-
-    fn now() -> Result<Self, Refused> {
-        let mut header = Self::HEADER;
-        let mut sets = [Sets::default(); 2];
-        // SAFETY: this version has two words, and both structs are written to here alone.
-        made(|| unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) })?;
-        Ok(Self(sets))
-    }
-
-    fn without(mut self, words: [u32; 2]) -> Self {
-        for (sets, lost) in self.0.iter_mut().zip(words) {
-            sets.effective &= !lost;
-        }
-        self
-    }
-
-    fn set(&self) -> Result<(), Refused> {
-        let mut header = Self::HEADER;
-        // SAFETY: this version has two words.
-        made(|| unsafe { libc::syscall(libc::SYS_capset, &raw mut header, self.0.as_ptr()) }).map(drop)
-    }
 }
