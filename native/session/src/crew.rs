@@ -5,7 +5,7 @@
 //! a worker then and a next reserve is asked for, so that nothing on a request's way makes a thread.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,19 @@ impl Growth {
     }
 }
 
+impl Growth {
+    /// Whether there may be more workers than may be idle. The reserve then has an eye on them, though there may not be
+    /// more than there are.
+    fn shrinks(self) -> bool {
+        self.most > self.kept()
+    }
+
+    /// Up to here workers stay, idle or not.
+    fn kept(self) -> usize {
+        self.least.max(self.max_idle)
+    }
+}
+
 /// One serves, one waits for the next request.
 const LEAST: usize = 2;
 
@@ -79,13 +92,6 @@ pub(crate) struct Alone;
 pub(crate) enum Role {
     Worker,
     Reserve,
-}
-
-/// What a worker that has nothing to do does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    Sleep(Option<Duration>),
-    Leave,
 }
 
 /// The threads of a session.
@@ -128,7 +134,7 @@ struct State {
 
 impl State {
     fn lacks_reserve(&self, growth: Growth) -> bool {
-        !self.reserve && self.workers < growth.most
+        !self.reserve && (self.workers < growth.most || growth.shrinks())
     }
 }
 
@@ -220,9 +226,17 @@ impl Crew {
         }
     }
 
-    /// A worker has nothing to do; until [`Crew::wakes`] it counts as asleep.
+    /// A worker has nothing to do; until [`Crew::wakes`] it counts as asleep. What it looks at afterwards is as new as
+    /// what those have done who don't see it [asleep](Crew::sleeping).
     pub(crate) fn sleeps(&self) {
         self.idle.sleeping.fetch_add(1, Ordering::SeqCst);
+        atomic::fence(Ordering::SeqCst);
+    }
+
+    /// Workers asleep. Those who are awake see what the caller has done before.
+    pub(crate) fn sleeping(&self) -> usize {
+        atomic::fence(Ordering::SeqCst);
+        self.idle.sleeping.load(Ordering::SeqCst)
     }
 
     pub(crate) fn wakes(&self) {
@@ -232,48 +246,58 @@ impl Crew {
         }
     }
 
-    /// How long a worker that [sleeps](Crew::sleeps) may do so; again whenever that time is over. One that leaves
-    /// doesn't count as asleep any more.
-    pub(crate) fn rest(&self) -> Rest {
-        let Some(growth) = self.growth else {
-            return Rest::Sleep(None);
-        };
+    /// Whether a worker that [sleeps](Crew::sleeps) is one too many; it doesn't count as asleep any more then.
+    pub(crate) fn lets_go(&self, waker: &Waker) -> bool {
+        let Some(growth) = self.growth else { return false };
         let sleeping = self.idle.sleeping.load(Ordering::Relaxed);
         if sleeping <= growth.max_idle || self.idle.workers.load(Ordering::Relaxed) <= growth.least {
-            return Rest::Sleep(None);
+            return false;
         }
-        if self.is_surplus(growth, sleeping) {
-            return Rest::Leave;
+        let was_full = {
+            let mut state = self.state.lock();
+            self.look_for_surplus(&mut state, growth);
+            // Whoever leaves must not be the last asleep: the busy ones took their requests relying on a sleeper.
+            let keep = growth.max_idle.max(1);
+            let leaves = state.surplus > 0
+                && state.workers > growth.least
+                && self
+                    .idle
+                    .sleeping
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |sleeping| {
+                        (sleeping > keep).then(|| sleeping - 1)
+                    })
+                    .is_ok();
+            if !leaves {
+                return false;
+            }
+            state.surplus -= 1;
+            self.set_workers(&mut state, |workers| workers - 1);
+            state.reserve && state.workers + 1 == growth.most
+        };
+        if was_full {
+            // The reserve that had nobody to add may be called again.
+            self.listen(waker);
         }
-        Rest::Sleep(Some(growth.window))
+        true
     }
 
     /// Workers take turns, so each of them has been awake lately, however few are needed: what tells is how many slept
     /// at every moment of the window.
-    fn is_surplus(&self, growth: Growth, sleeping: usize) -> bool {
+    fn look_for_surplus(&self, state: &mut State, growth: Growth) {
         let now = Instant::now();
-        let mut state = self.state.lock();
         if now.saturating_duration_since(state.window_began) >= growth.window {
+            let sleeping = self.idle.sleeping.load(Ordering::Relaxed);
             let fewest = self.idle.fewest.swap(sleeping, Ordering::Relaxed).min(sleeping);
             state.window_began = now;
             state.surplus = fewest.saturating_sub(growth.max_idle);
         }
-        // Whoever leaves must not be the last asleep: the busy ones took their requests relying on a sleeper.
-        let keep = growth.max_idle.max(1);
-        let leaves = state.surplus > 0
-            && state.workers > growth.least
-            && self
-                .idle
-                .sleeping
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |sleeping| {
-                    (sleeping > keep).then(|| sleeping - 1)
-                })
-                .is_ok();
-        if leaves {
-            state.surplus -= 1;
-            self.set_workers(&mut state, |workers| workers - 1);
-        }
-        leaves
+    }
+
+    /// Workers too many that sleep, and have to be roused to see it.
+    fn surplus(&self, growth: Growth) -> usize {
+        let mut state = self.state.lock();
+        self.look_for_surplus(&mut state, growth);
+        state.surplus.min(state.workers.saturating_sub(growth.least))
     }
 
     fn set_workers(&self, state: &mut State, change: impl FnOnce(usize) -> usize) {
@@ -302,23 +326,41 @@ impl Place<'_> {
     }
 
     /// The reserve's sleep, until it has become a worker. `false`: the session is over. `finished` counts the requests
-    /// that workers have finished.
-    pub(crate) fn stand_by(&mut self, waker: &Waker, finished: impl Fn() -> u64) -> io::Result<bool> {
+    /// that workers have finished; `rouse` wakes so many that sleep.
+    pub(crate) fn stand_by(
+        &mut self,
+        waker: &Waker,
+        finished: impl Fn() -> u64,
+        rouse: impl Fn(usize),
+    ) -> io::Result<bool> {
         let Some(growth) = self.crew.growth else {
             return Ok(false);
         };
         // Set while all workers are busy and more are for stuck ones only.
         let mut progress = None;
         loop {
-            match waker.stand_by(progress.map(|_| growth.patience))? {
+            let workers = self.crew.threads().workers;
+            let time = match progress {
+                Some(_) => Some(growth.patience),
+                None => (workers > growth.kept()).then_some(growth.window),
+            };
+            match waker.stand_by(time)? {
                 Call::Stop => return Ok(false),
                 Call::Needed if progress.is_some() => continue,
-                Call::Nothing if progress.is_none() => continue,
+                Call::Nothing if progress.is_none() => {
+                    rouse(self.crew.surplus(growth));
+                    continue;
+                }
                 Call::Needed | Call::Nothing => {}
+            }
+            if workers >= growth.most {
+                // Not called again before one of them has left.
+                progress = None;
+                continue;
             }
             let now = finished();
             let needed = self.is_still_needed();
-            let at_once = self.crew.threads().workers < growth.instant;
+            let at_once = workers < growth.instant;
             if needed && (at_once || progress == Some(now)) {
                 self.promote();
                 return Ok(true);

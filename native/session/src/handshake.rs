@@ -16,7 +16,7 @@ use crate::handles::Kind;
 use crate::lease::SPLIT;
 use crate::log::Log;
 use crate::reply::{Delivery, Reply};
-use crate::transport::{Channel, Received};
+use crate::transport::{Channel, Received, Sleeper};
 
 /// Oldest minor version that is spoken (Linux 5.4).
 const MIN_MINOR: u32 = 31;
@@ -143,11 +143,12 @@ fn receive(channel: &Channel, deadline: Instant) -> Result<(u64, InitIn), Error>
     struct Buffer([u8; abi::MIN_READ_BUFFER]);
     let mut buffer = Buffer([0; abi::MIN_READ_BUFFER]);
     let len = loop {
+        wait_readable(channel, deadline)?;
         let (head, rest) = buffer.0.split_at_mut(SPLIT);
         // SAFETY: `rest` is a borrowed slice.
-        match unsafe { channel.receive(head, rest) } {
+        match unsafe { channel.receive(head, rest, &Sleeper::undisturbed()) } {
             Received::Message(len) => break len,
-            Received::Empty => wait_readable(channel, deadline)?,
+            Received::Roused => {}
             Received::Ended(_) => return Err(disconnected()),
             Received::Failed(error) => return Err(disconnected().caused_by(error)),
         }
@@ -171,28 +172,31 @@ fn receive(channel: &Channel, deadline: Instant) -> Result<(u64, InitIn), Error>
 }
 
 fn wait_readable(channel: &Channel, deadline: Instant) -> Result<(), Error> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(Error::new(
-            ErrorKind::TimedOut,
-            "waiting for",
-            "the kernel's INIT",
-            "check that the descriptor given is the one that was mounted",
-        ));
-    }
     let mut polled = libc::pollfd {
         fd: channel.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
-    // Rounded up, so that the last wait isn't a spin.
-    let millis = (left + Duration::from_micros(999))
-        .as_millis()
-        .try_into()
-        .unwrap_or(libc::c_int::MAX);
-    // SAFETY: one pollfd that outlives the call. Its result doesn't matter: the caller reads again.
-    unsafe { libc::poll(&raw mut polled, 1, millis) };
-    Ok(())
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::new(
+                ErrorKind::TimedOut,
+                "waiting for",
+                "the kernel's INIT",
+                "check that the descriptor given is the one that was mounted",
+            ));
+        }
+        // Rounded up, so that the last wait isn't a spin.
+        let millis = (left + Duration::from_micros(999))
+            .as_millis()
+            .try_into()
+            .unwrap_or(libc::c_int::MAX);
+        // SAFETY: one pollfd that outlives the call.
+        if unsafe { libc::poll(&raw mut polled, 1, millis) } > 0 {
+            return Ok(());
+        }
+    }
 }
 
 fn disconnected() -> Error {

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::handler::{Handler, Memory};
 use crate::meter::{Record, Watch};
 use crate::reply::Reply;
-use crate::transport::{Bytes, Channel, Received};
+use crate::transport::{Bytes, Channel, Received, Sleeper};
 
 /// Where head and bulk region divide a message: behind the longest fixed part of a message that carries data.
 pub(crate) const SPLIT: usize = size_of::<InHeader>() + size_of::<WriteIn>();
@@ -79,11 +79,14 @@ impl<M: Memory> Lease<M> {
         }
     }
 
-    /// Receives the next message into the lease.
-    pub(crate) fn receive(&mut self) -> Received {
+    /// Waits for the next message and receives it into the lease.
+    pub(crate) fn receive(&mut self, sleeper: &Sleeper) -> Received {
         debug_assert!(self.unanswered.is_none());
         // SAFETY: `Memory` promises a mapped, writable region.
-        let received = unsafe { self.channel.receive(&mut self.head.0[..SPLIT], self.memory.bulk()) };
+        let received = unsafe {
+            self.channel
+                .receive(&mut self.head.0[..SPLIT], self.memory.bulk(), sleeper)
+        };
         if let Received::Message(len) = received {
             self.len = len;
             self.gather();
@@ -357,7 +360,7 @@ mod tests {
             for opcode in [Opcode::Lookup, Opcode::Write, Opcode::NotifyReply] {
                 let sent = message(opcode, &body);
                 send(&peer, &sent);
-                assert!(matches!(lease.receive(), Received::Message(got) if got == sent.len()));
+                assert!(matches!(lease.receive(&Sleeper::undisturbed()), Received::Message(got) if got == sent.len()));
                 let parts = lease.parts().unwrap();
                 let room = if opcode == Opcode::Lookup { HEAD } else { SPLIT };
                 assert!(parts.head == &sent[..sent.len().min(room)], "{opcode} of {len}");
@@ -378,7 +381,7 @@ mod tests {
         let (engine, peer) = seqpacket();
         let mut lease = Lease::new(Buffer(vec![0; 4096]), Arc::new(Channel::new(engine).unwrap()));
         send(&peer, &message(Opcode::Getattr, &[0; 16]));
-        lease.receive();
+        lease.receive(&Sleeper::undisturbed());
         drop(lease);
         let expected = OutHeader {
             len: 16,

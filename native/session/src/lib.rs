@@ -1,7 +1,7 @@
 //! One mounted FUSE file system, from handshake to the last release.
 //!
-//! [`Session`] speaks with the kernel; a [`Handler`] is the file system behind it. The crate starts no threads, handles
-//! no signals, and knows nothing of Java.
+//! [`Session`] speaks with the kernel; a [`Handler`] is the file system behind it. The crate starts no threads and
+//! knows nothing of Java. It takes one real-time signal of the process, to rouse workers.
 
 mod arena;
 mod backing;

@@ -235,9 +235,14 @@ impl<R> Locks<R> {
 
     // Handing out.
 
+    /// Whether a request is to be tried again or answered.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.ready_len.load(Ordering::Acquire) > 0
+    }
+
     /// A request that is not to wait any longer.
     pub(crate) fn take_ready(&self) -> Option<(R, Fate)> {
-        if self.ready_len.load(Ordering::Acquire) == 0 {
+        if !self.has_ready() {
             return None;
         }
         let mut state = self.state.lock();

@@ -31,7 +31,7 @@ use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::{Naming, Nodes};
 use crate::notify::Retrievals;
-use crate::transport::{Channel, Channels, End, Waker};
+use crate::transport::{Channel, Channels, End, Sleepers, Waker};
 use crate::worker::{Left, Worker};
 
 /// One mounted file system.
@@ -58,6 +58,7 @@ pub struct Session<M: Memory> {
     pub(crate) recent: Recent,
     pub(crate) retrievals: Retrievals,
     pub(crate) waker: Waker,
+    pub(crate) sleepers: Sleepers,
     pub(crate) channels: Channels,
     pub(crate) crew: Crew,
     ready: Mutex<VecDeque<Waiting<M>>>,
@@ -99,6 +100,9 @@ impl<M: Memory> Session<M> {
             .map_err(|error| no_memory(tables, "the handle table", "lower max_handles").caused_by(error))?;
         let waker = Waker::new()
             .map_err(|error| no_memory("opening", "an eventfd", "raise the limit of open files").caused_by(error))?;
+        let sleepers = Sleepers::new().map_err(|error| {
+            no_memory("reserving", "a real-time signal", "leave one without a handler").caused_by(error)
+        })?;
         let channels = Channels::new()
             .map_err(|error| no_memory("opening", "a pipe", "raise the limit of open files").caused_by(error))?;
         let device = Channel::new(device).map_err(|error| {
@@ -123,6 +127,7 @@ impl<M: Memory> Session<M> {
             recent: Recent::default(),
             retrievals: Retrievals::default(),
             waker,
+            sleepers,
             crew: Crew::new(config.growth),
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
@@ -188,7 +193,11 @@ impl<M: Memory> Session<M> {
 
     fn stand_by(&self, place: &mut Place<'_>) -> Result<bool, Error> {
         place
-            .stand_by(&self.waker, || self.in_flight.total_finished())
+            .stand_by(
+                &self.waker,
+                || self.in_flight.total_finished(),
+                |workers| self.sleepers.rouse(workers),
+            )
             .map_err(|error| no_memory("waiting for", "work", "give more memory").caused_by(error))
     }
 
@@ -249,6 +258,7 @@ impl<M: Memory> Session<M> {
     pub fn stop(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.waker.stop();
+        self.sleepers.rouse(usize::MAX);
         // A waiter between its look and its sleep holds the lock.
         let _workers = self.workers.lock();
         self.left.notify_all();
@@ -357,14 +367,34 @@ impl<M: Memory> Session<M> {
         ready.push_back((lease, pass));
         self.ready_len.store(ready.len(), Ordering::Release);
         drop(ready);
-        self.waker.ready();
+        self.has_ready(1);
+    }
+
+    /// Wakes workers for requests that have become ready, if there are any that sleep: those that are awake look before they
+    /// do.
+    fn has_ready(&self, requests: usize) {
+        if requests > 0 && self.crew.sleeping() > 0 {
+            self.sleepers.rouse(requests);
+        }
+    }
+
+    /// A worker that was roused has got something else to do.
+    pub(crate) fn rouse_another(&self) {
+        if self.has_work() {
+            self.sleepers.rouse(1);
+        }
+    }
+
+    /// Whether a worker has something to do that doesn't come from the device.
+    pub(crate) fn has_work(&self) -> bool {
+        self.ready_len.load(Ordering::Acquire) > 0
+            || self.locks.as_ref().is_some_and(Locks::has_ready)
+            || self.is_over()
     }
 
     /// Wakes workers for the lock requests that have become ready.
     pub(crate) fn woken<T>(&self, Woken { outcome, ready }: Woken<T>) -> T {
-        for _ in 0..ready {
-            self.waker.ready();
-        }
+        self.has_ready(ready);
         outcome
     }
 

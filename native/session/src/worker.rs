@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use ferrofuse_protocol::Errno;
 
-use crate::crew::Rest;
 use crate::dispatch::{self, lock, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Access, Parked, Pass};
@@ -22,13 +21,13 @@ use crate::locks::{Claim, Fate, Locks};
 use crate::log::Level;
 use crate::meter::{Meters, Watch};
 use crate::session::{Session, Waiting};
-use crate::transport::{Channel, End, Received, Waiter};
+use crate::transport::{Bed, Channel, End, Received};
 
 pub(crate) struct Worker<'s, H: Handler> {
     session: &'s Session<H::Memory>,
     handler: &'s mut H,
     channel: Arc<Channel>,
-    waiter: Waiter<'s>,
+    bed: Bed<'s>,
     station: Arc<Station>,
     /// `None`: nobody measures.
     watch: Option<Watch<'s>>,
@@ -64,21 +63,12 @@ impl<'s, H: Handler> Worker<'s, H> {
         } else {
             device
         };
-        let waiter = Waiter::new(&channel, &session.waker).map_err(|error| {
-            Error::new(
-                ErrorKind::Resources,
-                "opening",
-                "an epoll descriptor",
-                "raise the limit of open files",
-            )
-            .caused_by(error)
-        })?;
         let station = session.in_flight.station();
         let mut worker = Self {
             session,
             handler,
             channel,
-            waiter,
+            bed: session.sleepers.enter(),
             station,
             watch: session.meters.as_ref().map(Meters::watch),
             spare: None,
@@ -105,20 +95,31 @@ impl<'s, H: Handler> Worker<'s, H> {
                 return Ok(Left::Over);
             }
             let mut lease = self.lease()?;
-            match lease.receive() {
+            let crew = &self.session.crew;
+            crew.sleeps();
+            if crew.lets_go(&self.session.waker) {
+                // Its memory and its descriptor go with it.
+                return Ok(Left::Surplus);
+            }
+            self.bed.lies_down();
+            let received = if self.session.has_work() {
+                Received::Roused
+            } else {
+                lease.receive(&self.bed)
+            };
+            let roused = self.bed.gets_up();
+            crew.wakes();
+            if roused && !matches!(received, Received::Roused) {
+                // It was roused for something else.
+                self.session.rouse_another();
+            }
+            match received {
                 Received::Message(_) => {
                     self.station.received();
                     self.takes();
                     self.process(lease, None);
                 }
-                Received::Empty => {
-                    self.spare = Some(lease);
-                    if self.rests()? {
-                        // Its memory and its descriptor go with it.
-                        self.spare = None;
-                        return Ok(Left::Surplus);
-                    }
-                }
+                Received::Roused => self.spare = Some(lease),
                 Received::Ended(end) => {
                     self.spare = Some(lease);
                     self.session.disconnect(end);
@@ -135,27 +136,6 @@ impl<'s, H: Handler> Worker<'s, H> {
     fn takes(&mut self) {
         if self.session.crew.takes(&self.session.waker) {
             self.session.ask_for_thread(self.handler);
-        }
-    }
-
-    /// Sleeps until there may be something to do. `true`: the worker isn't needed any more.
-    fn rests(&self) -> Result<bool, Error> {
-        let crew = &self.session.crew;
-        crew.sleeps();
-        loop {
-            let Rest::Sleep(time) = crew.rest() else {
-                return Ok(true);
-            };
-            let woken = match self.waiter.wait(time) {
-                // The descriptor may have been revoked.
-                Err(_) if self.session.is_over() => true,
-                woken => woken.map_err(|error| self.broken("waiting for").caused_by(error))?,
-            };
-            // When time is up without an event, no event was taken from the other sleepers.
-            if woken {
-                crew.wakes();
-                return Ok(false);
-            }
         }
     }
 

@@ -55,14 +55,25 @@ impl Channels {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{End, Received};
+    use std::os::fd::AsRawFd;
+
+    use super::super::{End, Received, Sleeper};
     use super::*;
     use crate::testing::{receive, seqpacket};
 
     fn is_over(channel: &Channel) -> bool {
+        let mut polled = libc::pollfd {
+            fd: channel.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd that outlives the call.
+        if unsafe { libc::poll(&raw mut polled, 1, 0) } == 0 {
+            return false;
+        }
         let mut rest = [0_u8; 1];
         // SAFETY: `rest` outlives the call.
-        let received = unsafe { channel.receive(&mut [0; 1], &raw mut rest) };
+        let received = unsafe { channel.receive(&mut [0; 1], &raw mut rest, &Sleeper::undisturbed()) };
         matches!(received, Received::Ended(End::Aborted))
     }
 

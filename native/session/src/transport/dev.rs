@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use ferrofuse_protocol::abi::{dev, BackingMap};
 
+use super::Sleeper;
+
 /// What a receive came back with.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// A message of that many bytes.
     Message(usize),
-    /// Nothing now.
-    Empty,
+    /// Nothing: the reader was roused.
+    Roused,
     /// The connection is over.
     Ended(End),
     /// Something that reading the device doesn't do.
@@ -65,20 +67,20 @@ impl<'a> From<&'a [u8]> for Bytes<'a> {
 /// Most parts of one message that is sent.
 pub(crate) const MAX_PARTS: usize = 4;
 
-/// A non-blocking descriptor of the connection.
+/// A descriptor of the connection. Reading it waits for a message.
 #[derive(Debug)]
 pub(crate) struct Channel {
     fd: OwnedFd,
 }
 
 impl Channel {
-    /// Takes over the descriptor that was mounted, and makes it non-blocking and close-on-exec.
+    /// Takes over the descriptor that was mounted, and makes it blocking and close-on-exec.
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         let raw = fd.as_raw_fd();
         // SAFETY: fcntl on a descriptor that `fd` owns; no memory is involved.
         let flags = checked(unsafe { libc::fcntl(raw, libc::F_GETFL) })?;
         // SAFETY: as above.
-        checked(unsafe { libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+        checked(unsafe { libc::fcntl(raw, libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
         // SAFETY: as above.
         checked(unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) })?;
         Ok(Self { fd })
@@ -87,7 +89,7 @@ impl Channel {
     /// Opens another descriptor of the same connection, with a queue of its own for what it has read
     /// (`FUSE_DEV_IOC_CLONE`).
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        let flags = libc::O_RDWR | libc::O_CLOEXEC;
         // SAFETY: the path is a C string literal.
         let raw = checked(unsafe { libc::open(c"/dev/fuse".as_ptr(), flags) })?;
         // SAFETY: `raw` was just opened and nobody else knows it.
@@ -125,11 +127,13 @@ impl Channel {
         }
     }
 
-    /// Receives one message: its beginning into `head`, what doesn't fit there into `rest`. Never blocks.
+    /// Waits for one message: its beginning goes into `head`, what doesn't fit there into `rest`. Of those who wait at the
+    /// device, the one that has waited longest gets the next message: workers take turns, and so end up on the processors
+    /// of their clients.
     ///
     /// # Safety
     /// `rest` is mapped and writable during the call.
-    pub(crate) unsafe fn receive(&self, head: &mut [u8], rest: *mut [u8]) -> Received {
+    pub(crate) unsafe fn receive(&self, head: &mut [u8], rest: *mut [u8], sleeper: &Sleeper) -> Received {
         let parts = [
             libc::iovec {
                 iov_base: head.as_mut_ptr().cast(),
@@ -142,18 +146,16 @@ impl Channel {
         ];
         loop {
             // SAFETY: `head` is borrowed for writing, `rest` is the caller's promise.
-            let got = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
-            match usize::try_from(got) {
+            let error = match unsafe { sleeper.read(self.fd.as_raw_fd(), &parts) } {
                 // A device never says so; a socket whose peer has closed it does, and what is left of a revoked one.
                 Ok(0) => return Received::Ended(End::Aborted),
                 Ok(len) => return Received::Message(len),
-                Err(_) => {}
-            }
-            let error = io::Error::last_os_error();
+                Err(error) => error,
+            };
             match error.raw_os_error() {
                 // ENOENT: the request was taken back between its announcement and the read.
-                Some(libc::EINTR | libc::ENOENT) => {}
-                Some(libc::EAGAIN) => return Received::Empty,
+                Some(libc::ENOENT) => {}
+                Some(libc::EINTR) => return Received::Roused,
                 Some(libc::ENODEV) => return Received::Ended(End::Unmounted),
                 Some(libc::ECONNABORTED | libc::ECONNRESET) => return Received::Ended(End::Aborted),
                 _ => return Received::Failed(error),
@@ -184,23 +186,8 @@ impl Channel {
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                // The device never blocks a reply; a socket whose peer is slow to read does.
-                Some(libc::EAGAIN) => self.wait_writable()?,
                 _ => return Err(error),
             }
-        }
-    }
-
-    fn wait_writable(&self) -> io::Result<()> {
-        let mut polled = libc::pollfd {
-            fd: self.fd.as_raw_fd(),
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: one pollfd that outlives the call.
-        match checked(unsafe { libc::poll(&raw mut polled, 1, -1) }) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
         }
     }
 }

@@ -5,8 +5,10 @@
 
 mod channels;
 mod dev;
+mod rouse;
 mod wake;
 
 pub(crate) use channels::Channels;
 pub(crate) use dev::{Bytes, Channel, End, Received};
-pub(crate) use wake::{Call, Waiter, Waker};
+pub(crate) use rouse::{Bed, Sleeper, Sleepers};
+pub(crate) use wake::{Call, Waker};
