@@ -199,7 +199,11 @@ class MetricsTest {
             .collect(Collectors.toList());
     assertEquals(1, lines.size(), log::toString);
     assertTrue(
-        lines.get(0).matches(".*READ of node 0x[0-9a-f]+ took \\d+\\.\\d ms \\(request \\d+ .*"),
+        lines
+            .get(0)
+            .matches(
+                ".*READ of node 0x[0-9a-f]+ took \\d+\\.\\d ms"
+                    + "(, \\d+\\.\\d ms of them waiting for its handle)? \\(request \\d+ .*"),
         log::toString);
   }
 
