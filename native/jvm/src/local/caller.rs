@@ -98,7 +98,6 @@ impl Guise {
 
     /// Each step is noted once it is made: one that is refused changes nothing, and can't be taken back.
     fn ids(&mut self, uid: u32, gid: u32, groups: Option<&[c_int]>) -> Result<(), Refused> {
-        let had = Capabilities::now().map_err(refused)?;
         if let Some(groups) = groups {
             let own = own_groups()?;
             if own != groups {
@@ -112,18 +111,19 @@ impl Guise {
             self.gid = Some(own);
         }
         let own = set_id(libc::SYS_setfsuid, NOBODY);
+        let unprivileged = groups.is_some() && uid != 0;
+        if own == uid && !unprivileged {
+            return Ok(());
+        }
+        let had = Capabilities::now().map_err(refused)?;
         if own != uid {
             take_id(libc::SYS_setfsuid, uid)?;
             self.uid = Some(own);
         }
-        let unprivileged = groups.is_some() && uid != 0;
-        if own != uid || unprivileged {
-            self.capabilities = Some(had);
-            // The kernel changes them with the user, but only from or to root: they are said outright.
-            let wanted = if unprivileged { had.without(OVER_FILES) } else { had };
-            wanted.set().map_err(refused)?;
-        }
-        Ok(())
+        self.capabilities = Some(had);
+        // The kernel changes them with the user, but only from or to root: they are said outright.
+        let wanted = if unprivileged { had.without(OVER_FILES) } else { had };
+        wanted.set().map_err(refused)
     }
 
     /// Tells whether the thread has its own again.

@@ -1,6 +1,7 @@
 package io.github.ferrofuse.examples.mirror;
 
 import io.github.ferrofuse.local.LocalFd;
+import io.github.ferrofuse.local.LocalStat;
 
 /**
  * A descriptor (O_PATH) of a node that is known, shared by all who work on the node at the moment.
@@ -8,13 +9,18 @@ import io.github.ferrofuse.local.LocalFd;
  * is guarded by {@link Nodes}' lock.
  */
 final class Descriptor {
+  private static final int UNKNOWN = -1;
+
   final LocalFd fd;
   final long node;
 
-  /** When the file was made: tells it from a later one with the same number without a handle. */
-  final long birthSeconds;
+  /**
+   * When the file was made: tells it from an earlier one with the same number without a handle. Not
+   * known of a file that was opened by its handle, until somebody looks it up.
+   */
+  private long birthSeconds;
 
-  final int birthNanos;
+  private int birthNanos = UNKNOWN;
 
   /** How many are using it. */
   int uses;
@@ -31,10 +37,23 @@ final class Descriptor {
   /** Its place in {@link DescriptorCache}, -1 for none. */
   int place = -1;
 
-  Descriptor(LocalFd fd, long node, long birthSeconds, int birthNanos) {
+  Descriptor(LocalFd fd, long node) {
     this.fd = fd;
     this.node = node;
-    this.birthSeconds = birthSeconds;
-    this.birthNanos = birthNanos;
+  }
+
+  /** Says when the file was made. */
+  void born(LocalStat stat) {
+    if (stat.hasBtime()) {
+      birthSeconds = stat.btimeSeconds();
+      birthNanos = stat.btimeNanos();
+    }
+  }
+
+  /** Whether a file with its number is certainly its file: false if one can't tell. */
+  boolean wasBorn(LocalStat stat) {
+    return stat.hasBtime()
+        && birthNanos == stat.btimeNanos()
+        && birthSeconds == stat.btimeSeconds();
   }
 }

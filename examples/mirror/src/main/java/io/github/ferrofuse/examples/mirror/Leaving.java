@@ -13,10 +13,10 @@ final class Leaving implements AutoCloseable {
   private final boolean pinned;
   private boolean succeeded;
 
-  private Leaving(Nodes nodes, Descriptor file, boolean pinned) {
+  private Leaving(Nodes nodes, Descriptor file) {
     this.nodes = nodes;
     this.file = file;
-    this.pinned = pinned;
+    this.pinned = file != null && nodes.pin(file);
   }
 
   /**
@@ -26,17 +26,7 @@ final class Leaving implements AutoCloseable {
    * @param name the name, which need not exist
    */
   static Leaving of(Nodes nodes, Descriptor directory, Name name) throws IOException {
-    Descriptor file = nodes.known(directory, name);
-    boolean pinned = false;
-    if (file != null) {
-      try {
-        pinned = nodes.pinUnlessFindable(file);
-      } catch (IOException | RuntimeException e) {
-        nodes.done(file);
-        throw e;
-      }
-    }
-    return new Leaving(nodes, file, pinned);
+    return new Leaving(nodes, nodes.knownByName(directory, name));
   }
 
   /** The name is gone, or leads to another file. */

@@ -230,7 +230,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
   public boolean lookup(Request request, long parent, Name name, EntrySink out) throws IOException {
     Descriptor directory = nodes.use(parent);
     try {
-      handOut(directory, name, out);
+      handOut(directory, name, nodes.mayBeOpen(parent, name), out);
       return true;
     } catch (FuseException e) {
       if (e.errno() == Errno.ENOENT) {
@@ -278,7 +278,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     Descriptor directory = nodes.use(parent);
     try {
       directory.fd.symlink(name, target, caller(request));
-      handOut(directory, name, out);
+      handOut(directory, name, false, out);
     } finally {
       nodes.done(directory);
     }
@@ -290,7 +290,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     Descriptor directory = nodes.use(parent);
     try {
       directory.fd.mknod(name, mode, rdev, caller(request));
-      handOut(directory, name, out);
+      handOut(directory, name, false, out);
     } finally {
       nodes.done(directory);
     }
@@ -302,7 +302,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     Descriptor directory = nodes.use(parent);
     try {
       directory.fd.mkdir(name, mode & PERMISSIONS, caller(request));
-      handOut(directory, name, out);
+      handOut(directory, name, false, out);
     } finally {
       nodes.done(directory);
     }
@@ -599,8 +599,9 @@ public final class MirrorFileSystem implements InodeFileSystem {
         : LocalCaller.owner(uid, gid, umask);
   }
 
-  private void handOut(Descriptor directory, Name name, EntrySink out) throws IOException {
-    out.node(lookUp(directory.fd, directory.node, name, true));
+  private void handOut(Descriptor directory, Name name, boolean mayBeOpen, EntrySink out)
+      throws IOException {
+    out.node(lookUp(directory.fd, directory.node, name, mayBeOpen));
     fill(Scratch.get().stat, out.attr());
   }
 

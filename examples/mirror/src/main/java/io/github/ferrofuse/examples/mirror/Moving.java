@@ -14,6 +14,7 @@ final class Moving implements AutoCloseable {
   private final Name name;
   private final Descriptor to;
   private final Name newName;
+  private final boolean exchange;
 
   /** What is moved, and what is moved in exchange or replaced; null if it need not be known. */
   private Descriptor moved;
@@ -21,25 +22,25 @@ final class Moving implements AutoCloseable {
   private Descriptor exchanged;
   private Leaving replaced;
 
-  private Moving(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName) {
+  private Moving(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName, int flags) {
     this.nodes = nodes;
     this.from = from;
     this.name = name;
     this.to = to;
     this.newName = newName;
+    this.exchange = (flags & InodeFileSystem.RENAME_EXCHANGE) != 0;
   }
 
   /** To be made before the rename, and closed afterwards. */
   static Moving of(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName, int flags)
       throws IOException {
-    Moving moving = new Moving(nodes, from, name, to, newName);
+    Moving moving = new Moving(nodes, from, name, to, newName, flags);
     try {
-      boolean exchange = (flags & InodeFileSystem.RENAME_EXCHANGE) != 0;
       if (nodes.usesNames()) {
         moving.moved = nodes.known(from, name);
-        moving.exchanged = exchange ? nodes.known(to, newName) : null;
+        moving.exchanged = moving.exchange ? nodes.known(to, newName) : null;
       }
-      if (!exchange) {
+      if (!moving.exchange && (flags & InodeFileSystem.RENAME_NOREPLACE) == 0) {
         moving.replaced = Leaving.of(nodes, to, newName);
       }
       return moving;
@@ -51,6 +52,7 @@ final class Moving implements AutoCloseable {
 
   /** The files have their new names. */
   void succeeded() {
+    nodes.renamed(from.node, name, to.node, newName, exchange);
     if (moved != null) {
       nodes.moved(moved, to.node, newName);
     }

@@ -39,6 +39,7 @@ final class Nodes {
   private final NodeTable table = new NodeTable();
   private final Places places = new Places();
   private final DescriptorCache cache;
+  private final Guesses guesses;
   private final boolean rootHasHandles;
 
   /**
@@ -51,6 +52,7 @@ final class Nodes {
    */
   Nodes(LocalFd root, int descriptors, boolean wantsHandles) throws IOException {
     cache = new DescriptorCache(descriptors);
+    guesses = new Guesses(descriptors);
     mounts = new Mounts(wantsHandles);
     LocalStat stat = Scratch.get().stat;
     root.statx(stat);
@@ -178,6 +180,11 @@ final class Nodes {
     return node != NodeTable.NONE;
   }
 
+  /** Whether a name may lead to a file that is known and has an open descriptor. */
+  synchronized boolean mayBeOpen(long directory, Name name) {
+    return cache.get(guesses.get(directory, name)) != null;
+  }
+
   /** {@return the number of the mount of a node} */
   synchronized int mount(long node) throws FuseException {
     if (!table.contains(node)) {
@@ -223,18 +230,24 @@ final class Nodes {
    * @return its node
    */
   long lookUp(LocalFd place, LocalStat stat, long directory, Name name) throws IOException {
-    Descriptor[] closing = new Descriptor[1];
+    Descriptor evicted = null;
     boolean taken = false;
     try {
-      long node;
+      long node = lookUpOpen(stat, directory, name);
+      if (node != NodeTable.NONE) {
+        return node;
+      }
       Identity identity = Scratch.get().identity;
       Mounts.Mount mount = identify(place, stat, identity);
       synchronized (this) {
         node = entered(mount, identity);
         countLookup(mount, node, directory, name);
-        if (cache.get(node) == null) {
-          closing[0] = cached(place, node, stat);
+        Descriptor open = cache.get(node);
+        if (open == null) {
+          evicted = cached(place, node, stat);
           taken = true;
+        } else {
+          open.born(stat);
         }
       }
       return node;
@@ -242,7 +255,7 @@ final class Nodes {
       if (!taken) {
         place.close();
       }
-      close(closing[0]);
+      close(evicted);
     }
   }
 
@@ -332,64 +345,105 @@ final class Nodes {
    * @return its descriptor; null if the kernel does not know it, or there is no such name
    */
   Descriptor known(Descriptor directory, Name name) throws IOException {
+    return known(directory, name, false);
+  }
+
+  /**
+   * What a name leads to, if it is known and can't be found any more when the name is gone; given
+   * back by {@link #done}. The kernel locks a file whose names it changes, so what is its last name
+   * stays that.
+   *
+   * @param directory where
+   * @param name the name
+   * @return its descriptor; null if there is no need for it
+   */
+  Descriptor knownByName(Descriptor directory, Name name) throws IOException {
+    return known(directory, name, true);
+  }
+
+  private Descriptor known(Descriptor directory, Name name, boolean byNameOnly) throws IOException {
     Scratch scratch = Scratch.get();
     LocalStat stat = scratch.stat;
-    LocalFd place;
     try {
       directory.fd.statx(name, stat);
-      Descriptor open = knownOpen(stat);
-      if (open != null) {
-        return open;
-      }
-      place = open(directory.fd, name);
     } catch (FuseException e) {
       if (e.errno() == Errno.ENOENT) {
         return null;
       }
       throw e;
     }
-    long node;
-    try {
-      place.statx(stat);
-      node = find(place, stat, scratch.identity);
-    } catch (IOException | RuntimeException e) {
-      place.close();
-      throw e;
-    }
-    if (node == NodeTable.NONE) {
-      place.close();
+    Mounts.Mount mount = mounts.find(stat);
+    if (mount == null || byNameOnly && mount.hasHandles() && hasOtherNames(stat)) {
       return null;
     }
-    return install(place, node, stat);
+    Descriptor open = useOpen(mount, stat);
+    return open != null ? open : knownClosed(directory, name, mount, scratch);
+  }
+
+  private static boolean hasOtherNames(LocalStat stat) {
+    return FileType.ofMode(stat.mode()) != FileType.DIRECTORY && stat.nlink() > 1;
   }
 
   /**
-   * Has a descriptor stay if its file can't be found again without one of its names.
+   * Of all that have ever had a number one file has it now: the one that can be opened by its
+   * handle, or is found where it was.
+   */
+  private Descriptor knownClosed(
+      Descriptor directory, Name name, Mounts.Mount mount, Scratch scratch) throws IOException {
+    long number = number(scratch.stat);
+    long node = NodeTable.NONE;
+    while (true) {
+      synchronized (this) {
+        node = table.next(mount.number, number, node);
+        if (node == NodeTable.NONE) {
+          return null;
+        }
+        table.identify(node, scratch.identity);
+      }
+      try {
+        return mount.hasHandles()
+            ? openByHandle(node, mount, scratch)
+            : step(directory, name, node, scratch);
+      } catch (FuseException e) {
+        Errno errno = e.errno();
+        if (errno != Errno.ESTALE && errno != Errno.ENOENT && errno != Errno.EBADF) {
+          throw e; // all else but that it is gone, or its mount
+        }
+      }
+    }
+  }
+
+  /**
+   * Has a descriptor stay, since its file is about to lose the name that it is found by.
    *
    * @param descriptor of the file, which is being used
    * @return whether it stays, until the file is forgotten or {@link #unpin}
    */
-  boolean pinUnlessFindable(Descriptor descriptor) throws IOException {
-    LocalStat stat = Scratch.get().stat;
-    descriptor.fd.statx(stat);
-    boolean last = FileType.ofMode(stat.mode()) == FileType.DIRECTORY || stat.nlink() == 1;
-    synchronized (this) {
-      if (!table.contains(descriptor.node)
-          || !last && mounts.at(table.mount(descriptor.node)).hasHandles()) {
-        return false;
-      }
-      cache.pin(descriptor);
-      return true;
+  synchronized boolean pin(Descriptor descriptor) {
+    if (descriptor.dropped) {
+      return false;
     }
+    cache.pin(descriptor);
+    return true;
   }
 
-  /** Takes back what {@link #pinUnlessFindable} did. */
+  /** Takes back what {@link #pin} did. */
   void unpin(Descriptor descriptor) {
     Descriptor evicted;
     synchronized (this) {
       evicted = descriptor.dropped ? null : cache.unpin(descriptor);
     }
     close(evicted);
+  }
+
+  /** Says that what a name leads to has got another one, or has exchanged names. */
+  synchronized void renamed(
+      long directory, Name name, long newDirectory, Name newName, boolean exchange) {
+    long node = guesses.get(directory, name);
+    if (exchange) {
+      guesses.put(directory, name, guesses.get(newDirectory, newName));
+    }
+    guesses.put(newDirectory, newName, node);
   }
 
   /** Says that a file has a name in a directory now, in place of another one. */
@@ -410,7 +464,7 @@ final class Nodes {
             () ->
                 LocalFd.byHandle(
                     mount.anchor, identity.proof, 0, identity.length, LocalFlags.O_PATH));
-    return checked(place, node, scratch);
+    return install(place, node, null);
   }
 
   /** Walks down from the nearest directory above that is open, at the latest the root. */
@@ -480,17 +534,11 @@ final class Nodes {
     return install(place, node, scratch.stat);
   }
 
-  private Descriptor checked(LocalFd place, long node, Scratch scratch) throws IOException {
-    try {
-      place.statx(scratch.stat);
-    } catch (IOException | RuntimeException e) {
-      place.close();
-      throw e;
-    }
-    return install(place, node, scratch.stat);
-  }
-
-  /** Makes a descriptor that of its node, unless the node has got one meanwhile. */
+  /**
+   * Makes a descriptor that of its node, unless the node has got one meanwhile.
+   *
+   * @param stat the file's attributes, null if they are not known
+   */
   private Descriptor install(LocalFd place, long node, LocalStat stat) throws FuseException {
     Descriptor evicted = null;
     Descriptor open;
@@ -616,32 +664,21 @@ final class Nodes {
     return open;
   }
 
-  private Descriptor knownOpen(LocalStat stat) {
-    Mounts.Mount mount = mounts.find(stat);
-    if (mount == null) {
-      return null;
+  private synchronized Descriptor useOpen(Mounts.Mount mount, LocalStat stat) {
+    Descriptor open = open(mount, stat);
+    if (open != null) {
+      open.uses++;
+      open.touched = true;
     }
-    synchronized (this) {
-      Descriptor open = open(mount, stat);
-      if (open != null) {
-        open.uses++;
-        open.touched = true;
-      }
-      return open;
-    }
+    return open;
   }
 
   private Descriptor open(Mounts.Mount mount, LocalStat stat) {
-    if (!stat.hasBtime()) {
-      return null;
-    }
     long ino = number(stat);
     long node = table.next(mount.number, ino, NodeTable.NONE);
     while (node != NodeTable.NONE) {
       Descriptor open = cache.get(node);
-      if (open != null
-          && open.birthSeconds == stat.btimeSeconds()
-          && open.birthNanos == stat.btimeNanos()) {
+      if (open != null && open.wasBorn(stat)) {
         return open;
       }
       node = table.next(mount.number, ino, node);
@@ -661,6 +698,9 @@ final class Nodes {
 
   private void countLookup(Mounts.Mount mount, long node, long directory, Name name) {
     table.addLookups(node, 1);
+    if (name != null) {
+      guesses.put(directory, name, node);
+    }
     if (!mount.hasHandles() && node != ROOT) {
       put(node, directory, name);
     }
@@ -710,6 +750,10 @@ final class Nodes {
 
   /** Puts a descriptor into the cache; answers one that has to go for it, or null. */
   private Descriptor cached(LocalFd place, long node, LocalStat stat) {
-    return cache.add(new Descriptor(place, node, stat.btimeSeconds(), stat.btimeNanos()));
+    Descriptor descriptor = new Descriptor(place, node);
+    if (stat != null) {
+      descriptor.born(stat);
+    }
+    return cache.add(descriptor);
   }
 }
