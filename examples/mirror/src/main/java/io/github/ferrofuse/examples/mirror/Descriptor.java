@@ -5,12 +5,14 @@ import io.github.ferrofuse.local.LocalStat;
 
 /**
  * A descriptor (O_PATH) of a node that is known, shared by all who work on the node at the moment.
- * Whoever has got it from {@link Nodes} gives it back there. All but {@link #fd} and {@link #node}
- * is guarded by {@link Nodes}' lock.
+ * Whoever has got it from {@link Nodes} closes it when that use of it ends; what stays open then is
+ * {@link DescriptorCache}'s business. All but {@link #fd} and {@link #node} is guarded by {@link
+ * KnownFiles}' lock.
  */
-final class Descriptor {
+final class Descriptor implements AutoCloseable {
   private static final int UNKNOWN = -1;
 
+  private final KnownFiles known;
   final LocalFd fd;
   final long node;
 
@@ -37,7 +39,15 @@ final class Descriptor {
   /** Its place in {@link DescriptorCache}, -1 for none. */
   int place = -1;
 
-  Descriptor(LocalFd fd, long node) {
+  /**
+   * A descriptor that nobody uses yet.
+   *
+   * @param known what closes it, when it has to go and nobody uses it
+   * @param fd its own
+   * @param node of which node
+   */
+  Descriptor(KnownFiles known, LocalFd fd, long node) {
+    this.known = known;
     this.fd = fd;
     this.node = node;
   }
@@ -48,6 +58,12 @@ final class Descriptor {
       birthSeconds = stat.btimeSeconds();
       birthNanos = stat.btimeNanos();
     }
+  }
+
+  /** Ends one use of it. */
+  @Override
+  public void close() {
+    known.done(this);
   }
 
   /** Whether a file with its number is certainly its file: false if one can't tell. */

@@ -7,8 +7,8 @@ import java.util.Objects;
 /**
  * Which descriptors of nodes are open: at most so many, and those that have not been used for the
  * longest time go first, approximately (a hand goes round and takes what was not touched since it
- * came by last). Descriptors that are pinned or in use are passed over. {@link Nodes} calls it, one
- * thread at a time; it closes nothing itself.
+ * came by last). Descriptors that are pinned or in use are passed over. {@link KnownFiles} calls
+ * it, one thread at a time; it closes nothing itself.
  */
 final class DescriptorCache {
   private Descriptor[] ring;

@@ -4,8 +4,8 @@ import io.github.ferrofuse.Name;
 
 /**
  * Which node a name led to when it was looked up last, as far as there is room: a later name takes
- * the place of an earlier one. It may be wrong, so whoever asks has to look. {@link Nodes} calls
- * it, one thread at a time.
+ * the place of an earlier one. It may be wrong, so whoever asks has to look. {@link KnownFiles}
+ * calls it, one thread at a time.
  */
 final class Guesses {
   private static final long SPREAD = 0x9E3779B97F4A7C15L;

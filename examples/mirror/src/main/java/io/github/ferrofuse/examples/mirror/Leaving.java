@@ -8,15 +8,15 @@ import java.io.IOException;
  * again without that name, because it is somebody's open file or working directory.
  */
 final class Leaving implements AutoCloseable {
-  private final Nodes nodes;
+  private final KnownFiles known;
   private final Descriptor file;
   private final boolean pinned;
   private boolean succeeded;
 
-  private Leaving(Nodes nodes, Descriptor file) {
-    this.nodes = nodes;
+  private Leaving(KnownFiles known, Descriptor file) {
+    this.known = known;
     this.file = file;
-    this.pinned = file != null && nodes.pin(file);
+    this.pinned = file != null && known.pin(file);
   }
 
   /**
@@ -26,7 +26,7 @@ final class Leaving implements AutoCloseable {
    * @param name the name, which need not exist
    */
   static Leaving of(Nodes nodes, Descriptor directory, Name name) throws IOException {
-    return new Leaving(nodes, nodes.knownByName(directory, name));
+    return new Leaving(nodes.known(), nodes.knownOnlyAt(directory, name));
   }
 
   /** The name is gone, or leads to another file. */
@@ -37,10 +37,10 @@ final class Leaving implements AutoCloseable {
   @Override
   public void close() {
     if (pinned && !succeeded) {
-      nodes.unpin(file);
+      known.unpin(file);
     }
     if (file != null) {
-      nodes.done(file);
+      file.close();
     }
   }
 }

@@ -228,104 +228,61 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public boolean lookup(Request request, long parent, Name name, EntrySink out) throws IOException {
-    Descriptor directory = nodes.use(parent);
-    try {
-      handOut(directory, name, nodes.mayBeOpen(parent, name), out);
+    try (Descriptor directory = nodes.use(parent)) {
+      handOut(directory, name, nodes.known().mayBeOpen(parent, name), out);
       return true;
     } catch (FuseException e) {
       if (e.errno() == Errno.ENOENT) {
         return false;
       }
       throw e;
-    } finally {
-      nodes.done(directory);
     }
-  }
-
-  /**
-   * Finds a name and counts the lookup.
-   *
-   * @param mayBeOpen false if the file is not known or has no open descriptor, for all one knows
-   * @return the node; its attributes are in {@link Scratch#stat} then
-   */
-  long lookUp(LocalFd directory, long parent, Name name, boolean mayBeOpen) throws IOException {
-    LocalStat stat = Scratch.get().stat;
-    if (mayBeOpen) {
-      directory.statx(name, stat);
-      long open = nodes.lookUpOpen(stat, parent, name);
-      if (open != NodeTable.NONE) {
-        return open;
-      }
-    }
-    LocalFd place = nodes.open(directory, name);
-    try {
-      place.statx(stat);
-    } catch (IOException | RuntimeException e) {
-      place.close();
-      throw e;
-    }
-    return nodes.lookUp(place, stat, parent, name);
   }
 
   @Override
   public void forget(long node, long lookups) {
-    nodes.forget(node, lookups);
+    nodes.known().forget(node, lookups);
   }
 
   @Override
   public void symlink(Request request, long parent, Name name, Name target, EntrySink out)
       throws IOException {
-    Descriptor directory = nodes.use(parent);
-    try {
+    try (Descriptor directory = nodes.use(parent)) {
       directory.fd.symlink(name, target, caller(request));
       handOut(directory, name, false, out);
-    } finally {
-      nodes.done(directory);
     }
   }
 
   @Override
   public void mknod(Request request, long parent, Name name, int mode, int rdev, EntrySink out)
       throws IOException {
-    Descriptor directory = nodes.use(parent);
-    try {
+    try (Descriptor directory = nodes.use(parent)) {
       directory.fd.mknod(name, mode, rdev, caller(request));
       handOut(directory, name, false, out);
-    } finally {
-      nodes.done(directory);
     }
   }
 
   @Override
   public void mkdir(Request request, long parent, Name name, int mode, EntrySink out)
       throws IOException {
-    Descriptor directory = nodes.use(parent);
-    try {
+    try (Descriptor directory = nodes.use(parent)) {
       directory.fd.mkdir(name, mode & PERMISSIONS, caller(request));
       handOut(directory, name, false, out);
-    } finally {
-      nodes.done(directory);
     }
   }
 
   @Override
   public void link(Request request, long node, long newParent, Name newName, EntrySink out)
       throws IOException {
-    Descriptor file = nodes.use(node);
-    try {
-      Descriptor directory = nodes.use(newParent);
-      try {
+    try (Descriptor file = nodes.use(node)) {
+      try (Descriptor directory = nodes.use(newParent)) {
         file.fd.link(directory.fd, newName);
-      } finally {
-        nodes.done(directory);
       }
       LocalStat stat = Scratch.get().stat;
       file.fd.statx(stat);
-      nodes.lookUpLinked(file, newParent, newName);
+      nodes.known().countLinked(file, newParent, newName);
       out.node(node);
       fill(stat, out.attr());
-    } finally {
-      nodes.done(file);
     }
   }
 
@@ -340,16 +297,14 @@ public final class MirrorFileSystem implements InodeFileSystem {
   }
 
   private void remove(long parent, Name name, boolean isDirectory) throws IOException {
-    Descriptor directory = nodes.use(parent);
-    try (Leaving leaving = Leaving.of(nodes, directory, name)) {
+    try (Descriptor directory = nodes.use(parent);
+        Leaving leaving = Leaving.of(nodes, directory, name)) {
       if (isDirectory) {
         directory.fd.rmdir(name);
       } else {
         directory.fd.unlink(name);
       }
       leaving.succeeded();
-    } finally {
-      nodes.done(directory);
     }
   }
 
@@ -357,29 +312,20 @@ public final class MirrorFileSystem implements InodeFileSystem {
   public void rename(
       Request request, long parent, Name name, long newParent, Name newName, int flags)
       throws IOException {
-    Descriptor from = nodes.use(parent);
-    try {
-      Descriptor to = nodes.use(newParent);
-      try (Moving moving = Moving.of(nodes, from, name, to, newName, flags)) {
-        LocalCaller maker = (flags & RENAME_WHITEOUT) == 0 ? null : caller(request);
-        from.fd.rename(name, to.fd, newName, flags, maker);
-        moving.succeeded();
-      } finally {
-        nodes.done(to);
-      }
-    } finally {
-      nodes.done(from);
+    LocalCaller maker = (flags & RENAME_WHITEOUT) == 0 ? null : caller(request);
+    try (Descriptor from = nodes.use(parent);
+        Descriptor to = nodes.use(newParent);
+        Moving moving = Moving.of(nodes, from, name, to, newName, flags)) {
+      from.fd.rename(name, to.fd, newName, flags, maker);
+      moving.succeeded();
     }
   }
 
   @Override
   public void readlink(Request request, long node, ByteBuffer out) throws IOException {
-    Descriptor link = nodes.use(node);
-    try {
+    try (Descriptor link = nodes.use(node)) {
       int length = link.fd.readlink(out, out.position(), out.remaining());
       out.position(out.position() + length);
-    } finally {
-      nodes.done(link);
     }
   }
 
@@ -392,11 +338,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
     if (handle instanceof OpenFile) {
       ((OpenFile) handle).fd.statx(stat);
     } else {
-      Descriptor file = nodes.use(node);
-      try {
+      try (Descriptor file = nodes.use(node)) {
         file.fd.statx(stat);
-      } finally {
-        nodes.done(file);
       }
     }
     fill(stat, out);
@@ -407,12 +350,9 @@ public final class MirrorFileSystem implements InodeFileSystem {
       Request request, long node, FileHandle handle, AttrChange change, AttrSink out)
       throws IOException {
     LocalStat stat = Scratch.get().stat;
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       Attributes.change(request, nodes, file.fd, handle, change);
       file.fd.statx(stat);
-    } finally {
-      nodes.done(file);
     }
     fill(stat, out);
   }
@@ -421,66 +361,51 @@ public final class MirrorFileSystem implements InodeFileSystem {
   public void setxattr(Request request, long node, Name name, ByteBuffer value, int flags)
       throws IOException {
     checkAcl(name);
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       file.fd.setXattr(name, value, value.position(), value.remaining(), flags);
       if (request.killsPrivileges() && name.equals(PosixAcl.ACCESS)) {
         Attributes.clearSetgid(file.fd);
       }
-    } finally {
-      nodes.done(file);
     }
   }
 
   @Override
   public int getxattr(Request request, long node, Name name, ByteBuffer out) throws IOException {
     checkAcl(name);
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       int room = out.remaining();
       int size = file.fd.getXattr(name, out, out.position(), room);
       if (room > 0) {
         out.position(out.position() + size);
       }
       return size;
-    } finally {
-      nodes.done(file);
     }
   }
 
   @Override
   public void listxattr(Request request, long node, XattrSink out) throws IOException {
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       for (Name name : file.fd.xattrNames()) {
         boolean shown = keepsAcls || !isAcl(name);
         if (shown && (request.uid() == 0 || !name.startsWith("trusted."))) {
           out.add(name);
         }
       }
-    } finally {
-      nodes.done(file);
     }
   }
 
   @Override
   public void removexattr(Request request, long node, Name name) throws IOException {
     checkAcl(name);
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       file.fd.removeXattr(name);
-    } finally {
-      nodes.done(file);
     }
   }
 
   @Override
   public void statfs(Request request, long node, StatfsSink out) throws IOException {
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       file.fd.statfs().copyTo(out);
-    } finally {
-      nodes.done(file);
     }
   }
 
@@ -495,12 +420,9 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public FileHandle open(Request request, long node, int flags, OpenReply out) throws IOException {
-    Descriptor file = nodes.use(node);
-    try {
+    try (Descriptor file = nodes.use(node)) {
       int passed = flags & PASSED_ON | LocalFlags.O_NOCTTY;
       return handle(node, nodes.withRoom(() -> file.fd.reopen(passed)), passed, out);
-    } finally {
-      nodes.done(file);
     }
   }
 
@@ -514,8 +436,8 @@ public final class MirrorFileSystem implements InodeFileSystem {
       throws IOException {
     int passed = flags & PASSED_ON & ~LocalFlags.O_TRUNC | MAKING;
     LocalCaller caller = caller(request);
-    Descriptor directory = nodes.use(parent);
-    try {
+
+    try (Descriptor directory = nodes.use(parent)) {
       LocalFd file =
           nodes.withRoom(
               () -> directory.fd.openat2(name, passed, mode & PERMISSIONS, IN_DIRECTORY, caller));
@@ -525,8 +447,6 @@ public final class MirrorFileSystem implements InodeFileSystem {
         throw Errno.ESTALE.exception();
       }
       throw e;
-    } finally {
-      nodes.done(directory);
     }
   }
 
@@ -536,14 +456,11 @@ public final class MirrorFileSystem implements InodeFileSystem {
       throws IOException {
     int passed = flags & (PASSED_ON | LocalFlags.O_EXCL) | LocalFlags.O_TMPFILE;
     LocalCaller caller = caller(request);
-    Descriptor directory = nodes.use(parent);
-    try {
+    try (Descriptor directory = nodes.use(parent)) {
       LocalFd file =
           nodes.withRoom(
               () -> directory.fd.openat2(DOT, passed, mode & PERMISSIONS, IN_DIRECTORY, caller));
       return made(file, parent, null, flags, entry, out);
-    } finally {
-      nodes.done(directory);
     }
   }
 
@@ -565,8 +482,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public DirHandle opendir(Request request, long node, OpenReply out) throws IOException {
-    Descriptor directory = nodes.use(node);
-    try {
+    try (Descriptor directory = nodes.use(node)) {
       LocalFd open =
           nodes.withRoom(() -> directory.fd.reopen(LocalFlags.O_RDONLY | LocalFlags.O_DIRECTORY));
       try {
@@ -575,8 +491,6 @@ public final class MirrorFileSystem implements InodeFileSystem {
         open.close();
         throw e;
       }
-    } finally {
-      nodes.done(directory);
     }
   }
 
@@ -601,7 +515,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   private void handOut(Descriptor directory, Name name, boolean mayBeOpen, EntrySink out)
       throws IOException {
-    out.node(lookUp(directory.fd, directory.node, name, mayBeOpen));
+    out.node(nodes.lookUp(directory.fd, directory.node, name, mayBeOpen));
     fill(Scratch.get().stat, out.attr());
   }
 

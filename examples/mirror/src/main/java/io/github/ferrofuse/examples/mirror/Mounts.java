@@ -13,7 +13,7 @@ import java.util.List;
 
 /**
  * The mounts that the tree consists of: the one that its root is on, and those that were met below.
- * {@link Nodes} calls it. Safe for threads.
+ * {@link Nodes} and {@link KnownFiles} call it. Safe for threads.
  *
  * <p>A file is found by its handle through a descriptor of its mount, so that names below it lead
  * where they do on that mount. One such descriptor is kept for as long as files of the mount are

@@ -9,7 +9,7 @@ import java.io.IOException;
  * that are found by their names are found by the new ones afterwards.
  */
 final class Moving implements AutoCloseable {
-  private final Nodes nodes;
+  private final KnownFiles known;
   private final Descriptor from;
   private final Name name;
   private final Descriptor to;
@@ -22,8 +22,9 @@ final class Moving implements AutoCloseable {
   private Descriptor exchanged;
   private Leaving replaced;
 
-  private Moving(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName, int flags) {
-    this.nodes = nodes;
+  private Moving(
+      KnownFiles known, Descriptor from, Name name, Descriptor to, Name newName, int flags) {
+    this.known = known;
     this.from = from;
     this.name = name;
     this.to = to;
@@ -34,11 +35,11 @@ final class Moving implements AutoCloseable {
   /** To be made before the rename, and closed afterwards. */
   static Moving of(Nodes nodes, Descriptor from, Name name, Descriptor to, Name newName, int flags)
       throws IOException {
-    Moving moving = new Moving(nodes, from, name, to, newName, flags);
+    Moving moving = new Moving(nodes.known(), from, name, to, newName, flags);
     try {
-      if (nodes.usesNames()) {
-        moving.moved = nodes.known(from, name);
-        moving.exchanged = moving.exchange ? nodes.known(to, newName) : null;
+      if (nodes.known().usesNames()) {
+        moving.moved = nodes.knownAt(from, name);
+        moving.exchanged = moving.exchange ? nodes.knownAt(to, newName) : null;
       }
       if (!moving.exchange && (flags & InodeFileSystem.RENAME_NOREPLACE) == 0) {
         moving.replaced = Leaving.of(nodes, to, newName);
@@ -52,12 +53,12 @@ final class Moving implements AutoCloseable {
 
   /** The files have their new names. */
   void succeeded() {
-    nodes.renamed(from.node, name, to.node, newName, exchange);
+    known.renamed(from.node, name, to.node, newName, exchange);
     if (moved != null) {
-      nodes.moved(moved, to.node, newName);
+      known.moved(moved, to.node, newName);
     }
     if (exchanged != null) {
-      nodes.moved(exchanged, from.node, name);
+      known.moved(exchanged, from.node, name);
     }
     if (replaced != null) {
       replaced.succeeded();
@@ -67,10 +68,10 @@ final class Moving implements AutoCloseable {
   @Override
   public void close() {
     if (moved != null) {
-      nodes.done(moved);
+      moved.close();
     }
     if (exchanged != null) {
-      nodes.done(exchanged);
+      exchanged.close();
     }
     if (replaced != null) {
       replaced.close();

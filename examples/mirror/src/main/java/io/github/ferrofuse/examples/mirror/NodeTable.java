@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 
 /**
  * The files that the kernel refers to, as records of numbers in pages: six words each, and two
- * entries of a hash index. {@link Nodes} calls it, one thread at a time; it knows nothing of
+ * entries of a hash index. {@link KnownFiles} calls it, one thread at a time; it knows nothing of
  * descriptors.
  *
  * <p>A node is the slot of its record in the lower half and, in the upper half, how often the slot

@@ -13,16 +13,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The files that the kernel knows, and how each is got at again: by a descriptor that is still
- * open, else by its handle, else by its name in its directory. {@link MirrorFileSystem} and its
- * handles call it, from any thread.
+ * How the files that the kernel knows are got at: by a descriptor that is still open, else by a
+ * file's handle, else by its name in its directory; and how a file that is found is recognised.
+ * {@link MirrorFileSystem} and its handles call it, from any thread. What it finds it enters in
+ * {@link KnownFiles}.
  *
  * <p>A file is always entered by one component of a name below a directory's descriptor, through no
  * symbolic link and not upwards. So nothing outside the tree is ever entered, whatever is renamed
  * or replaced meanwhile.
- *
- * <p>One lock guards the tables. No system call is made with it held, but for closing directories
- * and mounts' anchors: closing a file that was removed can take long.
  */
 final class Nodes {
   /** The root's node. */
@@ -36,10 +34,7 @@ final class Nodes {
 
   private final InodeNumbers numbers;
   private final Mounts mounts;
-  private final NodeTable table = new NodeTable();
-  private final Places places = new Places();
-  private final DescriptorCache cache;
-  private final Guesses guesses;
+  private final KnownFiles known;
   private final boolean rootHasHandles;
 
   /**
@@ -51,36 +46,24 @@ final class Nodes {
    * @throws IOException what statx(2) says
    */
   Nodes(LocalFd root, int descriptors, boolean wantsHandles) throws IOException {
-    cache = new DescriptorCache(descriptors);
-    guesses = new Guesses(descriptors);
     mounts = new Mounts(wantsHandles);
-    LocalStat stat = Scratch.get().stat;
-    root.statx(stat);
-    numbers = new InodeNumbers(stat.device());
-    Mounts.Mount mount = identify(root, stat, Scratch.get().identity);
-    long node = table.add(Scratch.get().identity);
-    if (node != ROOT) {
-      throw new IllegalStateException("the root is node " + node);
-    }
-    table.addLookups(node, 1);
-    cached(root, node, stat);
-    cache.pin(cache.get(node));
+    known = new KnownFiles(mounts, descriptors);
+    Scratch scratch = Scratch.get();
+    root.statx(scratch.stat);
+    numbers = new InodeNumbers(scratch.stat.device());
+    Mounts.Mount mount = identify(root, scratch.stat, scratch.identity);
+    known.countRoot(mount, scratch.identity, root, scratch.stat);
     rootHasHandles = mount.hasHandles();
+  }
+
+  /** {@return what is kept of the files that the kernel knows} */
+  KnownFiles known() {
+    return known;
   }
 
   /** {@return whether files of the root's mount are found by handles} */
   boolean hasHandles() {
     return rootHasHandles;
-  }
-
-  /** {@return whether there are nodes that are found by their names} */
-  synchronized boolean usesNames() {
-    return !places.isEmpty();
-  }
-
-  /** {@return all nodes that are known} */
-  synchronized long[] all() {
-    return table.all();
   }
 
   /** Has the file systems of all files watched: {@link Mounts#watchedBy}. */
@@ -98,53 +81,29 @@ final class Nodes {
     return numbers.of(device, ino);
   }
 
+  /** Closes everything. No call may be in progress. */
+  void close() {
+    known.close();
+    mounts.close();
+  }
+
   // ---- using nodes
 
   /**
-   * A descriptor of a node, which is given back by {@link #done}.
+   * A descriptor of a node.
    *
    * @param node the node
-   * @return its descriptor
+   * @return its descriptor, to be closed when this use of it ends
    * @throws FuseException ESTALE if the file is gone, or can't be found any more
    */
   Descriptor use(long node) throws IOException {
-    Descriptor open = useOpen(node);
+    Descriptor open = known.use(node);
     if (open != null) {
       return open;
     }
     Scratch scratch = Scratch.get();
-    Mounts.Mount mount;
-    synchronized (this) {
-      if (!table.contains(node)) {
-        throw Errno.ESTALE.exception();
-      }
-      mount = mounts.at(table.mount(node));
-      table.identify(node, scratch.identity);
-    }
+    Mounts.Mount mount = known.identify(node, scratch.identity);
     return mount.hasHandles() ? openByHandle(node, mount, scratch) : openByPlace(node, scratch);
-  }
-
-  /** Gives back what {@link #use} or {@link #known} gave. */
-  void done(Descriptor descriptor) {
-    boolean last;
-    synchronized (this) {
-      last = --descriptor.uses == 0 && descriptor.dropped;
-    }
-    if (last) {
-      descriptor.fd.close();
-    }
-  }
-
-  /**
-   * Opens what a name leads to, as a place.
-   *
-   * @param directory where
-   * @param name one component
-   * @return a descriptor of its own
-   * @throws FuseException ENOENT ...
-   */
-  LocalFd open(LocalFd directory, Name name) throws IOException {
-    return withRoom(() -> directory.openat2(name, NAMED, 0, BENEATH, null));
   }
 
   /** Something that takes a descriptor. */
@@ -158,105 +117,69 @@ final class Nodes {
       try {
         return opening.open();
       } catch (FuseException e) {
-        if (e.errno() != Errno.EMFILE && e.errno() != Errno.ENFILE || !shed()) {
+        if (e.errno() != Errno.EMFILE && e.errno() != Errno.ENFILE || !known.shed()) {
           throw e;
         }
       }
     }
   }
 
-  /**
-   * Whether a file could be known and have an open descriptor, by its number alone.
-   *
-   * @param mount what {@link #mount} gave for its directory, on whose mount it is unless something
-   *     is mounted on it
-   * @param number its number
-   */
-  synchronized boolean mayBeOpen(int mount, long number) {
-    long node = table.next(mount, number, NodeTable.NONE);
-    while (node != NodeTable.NONE && cache.get(node) == null) {
-      node = table.next(mount, number, node);
+  /** Opens what a name leads to as a place, and asks for its attributes. */
+  private LocalFd open(LocalFd directory, Name name, LocalStat stat) throws IOException {
+    LocalFd place = withRoom(() -> directory.openat2(name, NAMED, 0, BENEATH, null));
+    try {
+      place.statx(stat);
+      return place;
+    } catch (IOException | RuntimeException e) {
+      place.close();
+      throw e;
     }
-    return node != NodeTable.NONE;
-  }
-
-  /** Whether a name may lead to a file that is known and has an open descriptor. */
-  synchronized boolean mayBeOpen(long directory, Name name) {
-    return cache.get(guesses.get(directory, name)) != null;
-  }
-
-  /** {@return the number of the mount of a node} */
-  synchronized int mount(long node) throws FuseException {
-    if (!table.contains(node)) {
-      throw Errno.ESTALE.exception();
-    }
-    return table.mount(node);
   }
 
   // ---- counting lookups
 
   /**
-   * Counts a lookup of a file that is known and has an open descriptor, which keeps its number from
-   * being given to another. What it is found by: mount, number and time of birth.
+   * Finds a name and counts the lookup.
    *
-   * @param stat its attributes
-   * @param directory where it was found
-   * @param name by which name
-   * @return its node; {@link NodeTable#NONE} if there is none such
+   * @param directory where
+   * @param parent the directory's node
+   * @param name one component
+   * @param mayBeOpen false if the file is not known or has no open descriptor, for all one knows
+   * @return the node; its attributes are in {@link Scratch#stat} then
+   * @throws FuseException ENOENT ...
    */
-  long lookUpOpen(LocalStat stat, long directory, Name name) {
-    Mounts.Mount mount = mounts.find(stat);
-    if (mount == null) {
-      return NodeTable.NONE;
-    }
-    synchronized (this) {
-      Descriptor open = open(mount, stat);
-      if (open == null) {
-        return NodeTable.NONE;
-      }
-      open.touched = true;
-      countLookup(mount, open.node, directory, name);
-      return open.node;
-    }
-  }
-
-  /**
-   * Counts a lookup of a file.
-   *
-   * @param place opened with O_PATH; kept or closed
-   * @param stat its attributes, got through it
-   * @param directory where it was found
-   * @param name by which name
-   * @return its node
-   */
-  long lookUp(LocalFd place, LocalStat stat, long directory, Name name) throws IOException {
-    Descriptor evicted = null;
-    boolean taken = false;
-    try {
-      long node = lookUpOpen(stat, directory, name);
+  long lookUp(LocalFd directory, long parent, Name name, boolean mayBeOpen) throws IOException {
+    Scratch scratch = Scratch.get();
+    LocalStat stat = scratch.stat;
+    if (mayBeOpen) {
+      directory.statx(name, stat);
+      long node = lookUpOpen(stat, parent, name);
       if (node != NodeTable.NONE) {
         return node;
       }
-      Identity identity = Scratch.get().identity;
-      Mounts.Mount mount = identify(place, stat, identity);
-      synchronized (this) {
-        node = entered(mount, identity);
-        countLookup(mount, node, directory, name);
-        Descriptor open = cache.get(node);
-        if (open == null) {
-          evicted = cached(place, node, stat);
-          taken = true;
-        } else {
-          open.born(stat);
-        }
+    }
+    LocalFd place = open(directory, name, stat);
+    boolean taken = false;
+    try {
+      long node = lookUpOpen(stat, parent, name);
+      if (node == NodeTable.NONE) {
+        Mounts.Mount mount = identify(place, stat, scratch.identity);
+        taken = true;
+        node = known.count(mount, scratch.identity, place, stat, parent, name);
       }
       return node;
     } finally {
       if (!taken) {
         place.close();
       }
-      close(evicted);
     }
+  }
+
+  private long lookUpOpen(LocalStat stat, long parent, Name name) {
+    Mounts.Mount mount = mounts.find(stat);
+    return mount == null
+        ? NodeTable.NONE
+        : known.countOpen(mount, number(stat), stat, parent, name);
   }
 
   /**
@@ -271,97 +194,47 @@ final class Nodes {
   long lookUpMade(LocalFd file, LocalStat stat, long directory, Name name) throws IOException {
     Identity identity = Scratch.get().identity;
     Mounts.Mount mount = identify(file, stat, identity);
-    if (name == null && !mount.hasHandles()) {
-      return lookUpNameless(file, stat, mount);
+    if (name != null || mount.hasHandles()) {
+      return known.count(mount, identity, directory, name);
     }
-    synchronized (this) {
-      long node = entered(mount, identity);
-      countLookup(mount, node, directory, name);
-      return node;
-    }
-  }
-
-  /**
-   * Without handle and name a file is not found again: its descriptor stays until it is forgotten.
-   */
-  private long lookUpNameless(LocalFd file, LocalStat stat, Mounts.Mount mount) throws IOException {
+    // Without handle and name it is not found again
     LocalFd place;
     try {
       place = withRoom(() -> file.reopen(LocalFlags.O_PATH));
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       mounts.leave(mount);
       throw e;
     }
-    Descriptor evicted;
-    long node;
-    synchronized (this) {
-      node = entered(mount, Scratch.get().identity);
-      table.addLookups(node, 1);
-      evicted = cached(place, node, stat);
-      cache.pin(cache.get(node));
-    }
-    close(evicted);
-    return node;
-  }
-
-  /**
-   * The node of a file that has got another name.
-   *
-   * @param descriptor of the file
-   * @param directory where
-   * @param name the name
-   */
-  void lookUpLinked(Descriptor descriptor, long directory, Name name) {
-    synchronized (this) {
-      long node = descriptor.node;
-      countLookup(mounts.at(table.mount(node)), node, directory, name);
-    }
-  }
-
-  /** Gives lookups back: {@link MirrorFileSystem#forget}. */
-  void forget(long node, long lookups) {
-    List<Descriptor> closing = new ArrayList<>(0);
-    synchronized (this) {
-      if (table.contains(node)) {
-        release(node, lookups, closing);
-      }
-    }
-    closing.forEach(Nodes::close);
-  }
-
-  /** Closes everything. No call may be in progress. */
-  synchronized void close() {
-    cache.all().forEach(descriptor -> descriptor.fd.close());
-    mounts.close();
+    return known.countAndPin(mount, identity, place, stat);
   }
 
   // ---- names that go and come
 
   /**
-   * What a name leads to, if it is known; given back by {@link #done}.
+   * What a name leads to, if it is known.
    *
    * @param directory where
    * @param name the name
-   * @return its descriptor; null if the kernel does not know it, or there is no such name
+   * @return its descriptor, to be closed when this use of it ends; null if the kernel does not know
+   *     it, or there is no such name
    */
-  Descriptor known(Descriptor directory, Name name) throws IOException {
-    return known(directory, name, false);
+  Descriptor knownAt(Descriptor directory, Name name) throws IOException {
+    return knownAt(directory, name, false);
   }
 
   /**
-   * What a name leads to, if it is known and can't be found any more when the name is gone; given
-   * back by {@link #done}. The kernel locks a file whose names it changes, so what is its last name
-   * stays that.
+   * What a name leads to, if it is known and can't be found any more when the name is gone. The
+   * kernel locks a file whose names it changes, so what is its last name stays that.
    *
    * @param directory where
    * @param name the name
-   * @return its descriptor; null if there is no need for it
+   * @return its descriptor, to be closed when this use of it ends; null if there is no need for it
    */
-  Descriptor knownByName(Descriptor directory, Name name) throws IOException {
-    return known(directory, name, true);
+  Descriptor knownOnlyAt(Descriptor directory, Name name) throws IOException {
+    return knownAt(directory, name, true);
   }
 
-  private Descriptor known(Descriptor directory, Name name, boolean byNameOnly) throws IOException {
+  private Descriptor knownAt(Descriptor directory, Name name, boolean only) throws IOException {
     Scratch scratch = Scratch.get();
     LocalStat stat = scratch.stat;
     try {
@@ -373,10 +246,10 @@ final class Nodes {
       throw e;
     }
     Mounts.Mount mount = mounts.find(stat);
-    if (mount == null || byNameOnly && mount.hasHandles() && hasOtherNames(stat)) {
+    if (mount == null || only && mount.hasHandles() && hasOtherNames(stat)) {
       return null;
     }
-    Descriptor open = useOpen(mount, stat);
+    Descriptor open = known.use(mount, number(stat), stat);
     return open != null ? open : knownClosed(directory, name, mount, scratch);
   }
 
@@ -393,12 +266,9 @@ final class Nodes {
     long number = number(scratch.stat);
     long node = NodeTable.NONE;
     while (true) {
-      synchronized (this) {
-        node = table.next(mount.number, number, node);
-        if (node == NodeTable.NONE) {
-          return null;
-        }
-        table.identify(node, scratch.identity);
+      node = known.next(mount, number, node, scratch.identity);
+      if (node == NodeTable.NONE) {
+        return null;
       }
       try {
         return mount.hasHandles()
@@ -413,76 +283,30 @@ final class Nodes {
     }
   }
 
-  /**
-   * Has a descriptor stay, since its file is about to lose the name that it is found by.
-   *
-   * @param descriptor of the file, which is being used
-   * @return whether it stays, until the file is forgotten or {@link #unpin}
-   */
-  synchronized boolean pin(Descriptor descriptor) {
-    if (descriptor.dropped) {
-      return false;
-    }
-    cache.pin(descriptor);
-    return true;
-  }
-
-  /** Takes back what {@link #pin} did. */
-  void unpin(Descriptor descriptor) {
-    Descriptor evicted;
-    synchronized (this) {
-      evicted = descriptor.dropped ? null : cache.unpin(descriptor);
-    }
-    close(evicted);
-  }
-
-  /** Says that what a name leads to has got another one, or has exchanged names. */
-  synchronized void renamed(
-      long directory, Name name, long newDirectory, Name newName, boolean exchange) {
-    long node = guesses.get(directory, name);
-    if (exchange) {
-      guesses.put(directory, name, guesses.get(newDirectory, newName));
-    }
-    guesses.put(newDirectory, newName, node);
-  }
-
-  /** Says that a file has a name in a directory now, in place of another one. */
-  synchronized void moved(Descriptor descriptor, long directory, Name name) {
-    long node = descriptor.node;
-    if (table.contains(node) && !mounts.at(table.mount(node)).hasHandles()) {
-      put(node, directory, name);
-    }
-  }
-
   // ---- finding files again
 
   private Descriptor openByHandle(long node, Mounts.Mount mount, Scratch scratch)
       throws IOException {
     Identity identity = scratch.identity;
-    LocalFd place =
-        withRoom(
-            () ->
-                LocalFd.byHandle(
-                    mount.anchor, identity.proof, 0, identity.length, LocalFlags.O_PATH));
-    return install(place, node, null);
+    LocalFd place = openByHandle(mount, identity.proof, identity.length);
+    return known.install(place, node, null);
+  }
+
+  private LocalFd openByHandle(Mounts.Mount mount, byte[] handle, int length) throws IOException {
+    return withRoom(() -> LocalFd.byHandle(mount.anchor, handle, 0, length, LocalFlags.O_PATH));
   }
 
   /** Walks down from the nearest directory above that is open, at the latest the root. */
   private Descriptor openByPlace(long node, Scratch scratch) throws IOException {
     while (true) {
-      long changes;
-      synchronized (this) {
-        changes = places.changes();
-      }
+      long changes = known.placeChanges();
       try {
         return walk(node, scratch);
       } catch (FuseException e) {
-        synchronized (this) {
-          if (changes == places.changes()) {
-            throw e.errno() == Errno.ENOENT || e.errno() == Errno.ENOTDIR
-                ? Errno.ESTALE.exception()
-                : e;
-          }
+        if (changes == known.placeChanges()) {
+          throw e.errno() == Errno.ENOENT || e.errno() == Errno.ENOTDIR
+              ? Errno.ESTALE.exception()
+              : e;
         }
       }
     }
@@ -494,34 +318,24 @@ final class Nodes {
     long above = node;
     Descriptor at = null;
     while (at == null) {
-      synchronized (this) {
-        Places.Place place = places.get(above);
-        if (place == null) {
-          throw Errno.ESTALE.exception();
-        }
-        nodes.add(above);
-        steps.add(place);
-        above = place.directory();
-      }
-      at = useOpen(above);
+      Places.Place place = known.place(above);
+      nodes.add(above);
+      steps.add(place);
+      above = place.directory();
+      at = known.use(above);
     }
     for (int i = steps.size() - 1; i >= 0; i--) {
-      Descriptor next;
-      try {
-        next = step(at, steps.get(i).name(), nodes.get(i), scratch);
-      } finally {
-        done(at);
+      try (Descriptor directory = at) {
+        at = step(directory, steps.get(i).name(), nodes.get(i), scratch);
       }
-      at = next;
     }
     return at;
   }
 
   private Descriptor step(Descriptor at, Name name, long node, Scratch scratch) throws IOException {
-    LocalFd place = open(at.fd, name);
+    LocalFd place = open(at.fd, name, scratch.stat);
     boolean found = false;
     try {
-      place.statx(scratch.stat);
       found = find(place, scratch.stat, scratch.identity) == node;
     } finally {
       if (!found) {
@@ -531,53 +345,7 @@ final class Nodes {
     if (!found) {
       throw Errno.ESTALE.exception();
     }
-    return install(place, node, scratch.stat);
-  }
-
-  /**
-   * Makes a descriptor that of its node, unless the node has got one meanwhile.
-   *
-   * @param stat the file's attributes, null if they are not known
-   */
-  private Descriptor install(LocalFd place, long node, LocalStat stat) throws FuseException {
-    Descriptor evicted = null;
-    Descriptor open;
-    synchronized (this) {
-      open = table.contains(node) ? cache.get(node) : null;
-      if (open == null && table.contains(node)) {
-        evicted = cached(place, node, stat);
-        open = cache.get(node);
-      }
-      if (open != null) {
-        open.uses++;
-        open.touched = true;
-      }
-    }
-    close(evicted);
-    if (open == null || open.fd != place) {
-      place.close();
-    }
-    if (open == null) {
-      throw Errno.ESTALE.exception(); // forgotten
-    }
-    return open;
-  }
-
-  /** Closes some that are not in use; false if there are none. */
-  private boolean shed() {
-    List<Descriptor> closing = new ArrayList<>();
-    synchronized (this) {
-      cache.shrink();
-      while (cache.isOverfull()) {
-        Descriptor evicted = cache.evict();
-        if (evicted == null) {
-          break;
-        }
-        closing.add(evicted);
-      }
-    }
-    closing.forEach(Nodes::close);
-    return !closing.isEmpty();
+    return known.install(place, node, scratch.stat);
   }
 
   /**
@@ -591,19 +359,16 @@ final class Nodes {
   long find(long fileSystem, byte[] handle, int length) throws IOException {
     Scratch scratch = Scratch.get();
     for (Mounts.Mount mount : length == 0 ? List.<Mounts.Mount>of() : mounts.watched(fileSystem)) {
-      try (LocalFd place =
-          withRoom(() -> LocalFd.byHandle(mount.anchor, handle, 0, length, LocalFlags.O_PATH))) {
+      try (LocalFd place = openByHandle(mount, handle, length)) {
         place.statx(scratch.stat);
         Identity identity = scratch.identity;
         identity.mount = mount.number;
         identity.ino = number(scratch.stat);
         identity.length = length;
         System.arraycopy(handle, 0, identity.proof, 0, length);
-        synchronized (this) {
-          long node = table.find(identity);
-          if (node != NodeTable.NONE) {
-            return node;
-          }
+        long node = known.find(identity);
+        if (node != NodeTable.NONE) {
+          return node;
         }
       } catch (FuseException e) {
         if (e.errno() != Errno.ESTALE && e.errno() != Errno.EBADF) {
@@ -646,114 +411,6 @@ final class Nodes {
       return NodeTable.NONE;
     }
     prove(file, stat, mount, identity);
-    synchronized (this) {
-      return table.find(identity);
-    }
-  }
-
-  // ---- with the lock held
-
-  private synchronized Descriptor useOpen(long node) throws FuseException {
-    Descriptor open = cache.get(node);
-    if (open != null) {
-      open.uses++;
-      open.touched = true;
-    } else if (!table.contains(node)) {
-      throw Errno.ESTALE.exception();
-    }
-    return open;
-  }
-
-  private synchronized Descriptor useOpen(Mounts.Mount mount, LocalStat stat) {
-    Descriptor open = open(mount, stat);
-    if (open != null) {
-      open.uses++;
-      open.touched = true;
-    }
-    return open;
-  }
-
-  private Descriptor open(Mounts.Mount mount, LocalStat stat) {
-    long ino = number(stat);
-    long node = table.next(mount.number, ino, NodeTable.NONE);
-    while (node != NodeTable.NONE) {
-      Descriptor open = cache.get(node);
-      if (open != null && open.wasBorn(stat)) {
-        return open;
-      }
-      node = table.next(mount.number, ino, node);
-    }
-    return null;
-  }
-
-  /** The node of a file whose mount was entered; a file that is known is counted once there. */
-  private long entered(Mounts.Mount mount, Identity identity) {
-    long node = table.find(identity);
-    if (node == NodeTable.NONE) {
-      return table.add(identity);
-    }
-    mounts.leave(mount);
-    return node;
-  }
-
-  private void countLookup(Mounts.Mount mount, long node, long directory, Name name) {
-    table.addLookups(node, 1);
-    if (name != null) {
-      guesses.put(directory, name, node);
-    }
-    if (!mount.hasHandles() && node != ROOT) {
-      put(node, directory, name);
-    }
-  }
-
-  /**
-   * Says where a node is. A directory that is a node's place is kept like one that was looked up.
-   */
-  private void put(long node, long directory, Name name) {
-    long old = places.put(node, directory, name);
-    if (old != directory) {
-      table.addLookups(directory, 1);
-      if (old != NodeTable.NONE) {
-        List<Descriptor> closing = new ArrayList<>(0);
-        release(old, 1, closing);
-        closing.forEach(Nodes::close);
-      }
-    }
-  }
-
-  private void release(long node, long lookups, List<Descriptor> closing) {
-    long at = node;
-    long count = lookups;
-    while (at != NodeTable.NONE && table.addLookups(at, -count) == 0) {
-      Mounts.Mount mount = mounts.at(table.mount(at));
-      Descriptor open = cache.get(at);
-      if (open != null) {
-        cache.remove(open);
-        if (open.uses == 0) {
-          closing.add(open);
-        } else {
-          open.dropped = true;
-        }
-      }
-      table.remove(at);
-      mounts.leave(mount);
-      at = places.remove(at);
-      count = 1;
-    }
-  }
-
-  private static void close(Descriptor unused) {
-    if (unused != null) {
-      unused.fd.close();
-    }
-  }
-
-  /** Puts a descriptor into the cache; answers one that has to go for it, or null. */
-  private Descriptor cached(LocalFd place, long node, LocalStat stat) {
-    Descriptor descriptor = new Descriptor(place, node);
-    if (stat != null) {
-      descriptor.born(stat);
-    }
-    return cache.add(descriptor);
+    return known.find(identity);
   }
 }

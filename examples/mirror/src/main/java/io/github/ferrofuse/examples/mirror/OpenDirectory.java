@@ -52,7 +52,7 @@ final class OpenDirectory implements DirHandle {
     this.fd = fd;
     this.pool = pool;
     this.nodes = fs.nodes();
-    this.mount = nodes.mount(node);
+    this.mount = nodes.known().mount(node);
     LocalStat stat = Scratch.get().stat;
     fd.statx(stat);
     this.device = stat.device();
@@ -98,8 +98,8 @@ final class OpenDirectory implements DirHandle {
   private boolean addWithAttributes(Name name, DirSink out) throws IOException {
     long found;
     try {
-      boolean mayBeOpen = nodes.mayBeOpen(mount, nodes.number(device, entries.ino()));
-      found = fs.lookUp(fd, node, name, mayBeOpen);
+      boolean mayBeOpen = nodes.known().mayBeOpen(mount, nodes.number(device, entries.ino()));
+      found = nodes.lookUp(fd, node, name, mayBeOpen);
     } catch (FuseException e) {
       return addPlain(name, out);
     }

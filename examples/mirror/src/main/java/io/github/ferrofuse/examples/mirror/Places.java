@@ -6,7 +6,7 @@ import java.util.Map;
 
 /**
  * By which name in which directory a node was seen last, for nodes that can't be found by handles.
- * {@link Nodes} calls it, one thread at a time.
+ * {@link KnownFiles} calls it, one thread at a time.
  */
 final class Places {
   /** A directory's node and a name in it. */

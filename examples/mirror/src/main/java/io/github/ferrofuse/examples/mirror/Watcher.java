@@ -110,7 +110,7 @@ final class Watcher implements Runnable {
     if (notifier.canInvalidateAllEntries()) {
       notifier.invalidateAllEntries();
     }
-    for (long node : nodes.all()) {
+    for (long node : nodes.known().all()) {
       notifier.invalidate(node);
     }
   }

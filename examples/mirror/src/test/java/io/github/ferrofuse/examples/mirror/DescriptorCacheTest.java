@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class DescriptorCacheTest {
   /** None of these is open: the cache closes nothing. */
   private static Descriptor of(long node) {
-    return new Descriptor(null, node);
+    return new Descriptor(null, null, node);
   }
 
   @Test
