@@ -134,7 +134,7 @@ impl<'a> DirentWalker<'a> {
     /// # Errors
     /// As [`new`](Self::new).
     pub unsafe fn from_raw(listing: *const [u8]) -> Result<Self, DirentError> {
-        // SAFETY: readable by the caller's promise; nothing writes to the places that this walker's cursor answers.
+        // SAFETY: the caller keeps it readable; the walker writes to none of the places that its cursor answers.
         Ok(Self(unsafe { Cursor::from_raw(listing.cast_mut())? }))
     }
 
@@ -180,7 +180,7 @@ impl<'a> DirentPlusWalker<'a> {
     /// # Errors
     /// As [`new`](Self::new).
     pub unsafe fn from_raw(listing: *mut [u8]) -> Result<Self, DirentError> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller keeps it readable, and writable, as the places that the cursor answers are written to.
         Ok(Self(unsafe { Cursor::from_raw(listing)? }))
     }
 

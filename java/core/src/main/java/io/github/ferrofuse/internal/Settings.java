@@ -35,7 +35,7 @@ public final class Settings {
   public static byte[] encode(
       Path point, long root, boolean byPath, Set<Operation> operations, MountOptions options) {
     Settings settings = new Settings();
-    settings.put("point", bytes(point));
+    settings.put("point", PathBytes.of(point));
     settings.put("fsname", options.fsname());
     settings.put("subtype", options.subtype());
     settings.put("root", root);
@@ -82,24 +82,6 @@ public final class Settings {
       bits |= 1L << operation.opcode();
     }
     return bits;
-  }
-
-  /**
-   * The bytes of a path, which its string does not always keep: the URI escapes each one that is
-   * not a plain letter.
-   */
-  private static byte[] bytes(Path path) {
-    String escaped = path.toUri().getRawPath();
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    for (int i = 0; i < escaped.length(); i++) {
-      if (escaped.charAt(i) == '%') {
-        bytes.write(Integer.parseInt(escaped, i + 1, i + 3, 16));
-        i += 2;
-      } else {
-        bytes.write(escaped.charAt(i));
-      }
-    }
-    return bytes.toByteArray();
   }
 
   private void put(String name, byte[] value) {

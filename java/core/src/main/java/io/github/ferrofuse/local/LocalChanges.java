@@ -1,9 +1,6 @@
 package io.github.ferrofuse.local;
 
 import io.github.ferrofuse.Name;
-import io.github.ferrofuse.internal.NameAccess;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /**
  * Changes that a {@link LocalWatch} has heard of, filled again and again: {@code struct
@@ -13,7 +10,7 @@ import java.nio.ByteOrder;
  * <p>The kernel tells several changes of one file by one process as one, so more than one of {@link
  * #isEntry}, {@link #isContent} and {@link #isAttributes} may be true.
  */
-public final class LocalChanges {
+public final class LocalChanges extends LocalRecords {
   /** Room for at least one change, whatever its names and handles. */
   public static final int MIN_BYTES = 4096;
 
@@ -41,15 +38,6 @@ public final class LocalChanges {
   private static final int NONE = -1;
   private static final int SELF = (int) ProcessHandle.current().pid();
 
-  private final ByteBuffer bytes;
-  private final Name name = NameAccess.get().reusable();
-
-  /** Where the current change begins, and the next. */
-  private int start;
-
-  private int following;
-  private int end;
-
   /** Where the current change tells its directory and its file, or {@link #NONE}. */
   private int directory = NONE;
 
@@ -62,20 +50,12 @@ public final class LocalChanges {
    * @throws IllegalArgumentException if it is too small
    */
   public LocalChanges(int size) {
-    if (size < MIN_BYTES) {
-      throw new IllegalArgumentException(size + " bytes for changes: it takes " + MIN_BYTES);
-    }
-    bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
+    super(size, MIN_BYTES, "changes");
   }
 
-  ByteBuffer buffer() {
-    return bytes;
-  }
-
-  void end(int size) {
-    start = 0;
-    following = 0;
-    end = size;
+  @Override
+  int length() {
+    return bytes.getInt(start + LENGTH);
   }
 
   /**
@@ -84,15 +64,13 @@ public final class LocalChanges {
    * @return false if there is none: wait for more
    */
   public boolean next() {
-    if (following >= end) {
+    if (!goOn()) {
       return false;
     }
-    start = following;
-    following = start + bytes.getInt(start + LENGTH);
     directory = NONE;
     file = NONE;
     int info = start + (bytes.getShort(start + METADATA_LENGTH) & 0xffff);
-    while (info < following) {
+    while (info < limit()) {
       int type = bytes.get(info + TYPE);
       if (type == INFO_DFID_NAME || type == INFO_DFID) {
         directory = info;
@@ -106,16 +84,12 @@ public final class LocalChanges {
   }
 
   private void readName() {
-    int from = start;
-    int length = 0;
-    if (directory != NONE && bytes.get(directory + TYPE) == INFO_DFID_NAME) {
-      from = directory + HANDLE + 4 + bytes.getInt(directory + HANDLE_BYTES);
-      int limit = directory + (bytes.getShort(directory + INFO_LENGTH) & 0xffff);
-      while (from + length < limit && bytes.get(from + length) != 0) {
-        length++;
-      }
+    if (directory == NONE || bytes.get(directory + TYPE) != INFO_DFID_NAME) {
+      readName(start, start);
+      return;
     }
-    NameAccess.get().assign(name, bytes, from, length);
+    int from = directory + HANDLE + 4 + bytes.getInt(directory + HANDLE_BYTES);
+    readName(from, directory + (bytes.getShort(directory + INFO_LENGTH) & 0xffff));
   }
 
   /** {@return whether changes were lost: they came faster than they were taken; all may differ} */

@@ -2,9 +2,6 @@ package io.github.ferrofuse.local;
 
 import io.github.ferrofuse.FileType;
 import io.github.ferrofuse.Name;
-import io.github.ferrofuse.internal.NameAccess;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /**
  * Entries of a directory: {@code struct linux_dirent64} of getdents64(2), filled by {@link
@@ -19,7 +16,7 @@ import java.nio.ByteOrder;
  * }
  * }</pre>
  */
-public final class LocalEntries {
+public final class LocalEntries extends LocalRecords {
   /** Room for at least one entry, whatever its name. */
   public static final int MIN_BYTES = 1024;
 
@@ -38,15 +35,6 @@ public final class LocalEntries {
     }
   }
 
-  private final ByteBuffer bytes;
-  private final Name name = NameAccess.get().reusable();
-
-  /** Where the current entry begins, and the next. */
-  private int start;
-
-  private int following;
-  private int end;
-
   /**
    * One without entries.
    *
@@ -55,20 +43,12 @@ public final class LocalEntries {
    * @throws IllegalArgumentException if it is too small
    */
   public LocalEntries(int size) {
-    if (size < MIN_BYTES) {
-      throw new IllegalArgumentException(size + " bytes for entries: it takes " + MIN_BYTES);
-    }
-    bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
+    super(size, MIN_BYTES, "entries");
   }
 
-  ByteBuffer buffer() {
-    return bytes;
-  }
-
-  void end(int size) {
-    start = 0;
-    following = 0;
-    end = size;
+  @Override
+  int length() {
+    return bytes.getShort(start + LENGTH) & 0xffff;
   }
 
   /** Drops what was read and not gone through: {@link #next} has to read on. */
@@ -82,17 +62,10 @@ public final class LocalEntries {
    * @return false if there is none: read on
    */
   public boolean next() {
-    if (following >= end) {
+    if (!goOn()) {
       return false;
     }
-    start = following;
-    int length = bytes.getShort(start + LENGTH) & 0xffff;
-    following = start + length;
-    int nameLength = 0;
-    while (NAME + nameLength < length && bytes.get(start + NAME + nameLength) != 0) {
-      nameLength++;
-    }
-    NameAccess.get().assign(name, bytes, start + NAME, nameLength);
+    readName(start + NAME, limit());
     return true;
   }
 

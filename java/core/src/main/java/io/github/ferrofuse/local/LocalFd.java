@@ -4,7 +4,9 @@ import io.github.ferrofuse.FuseException;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.internal.LocalNamesNative;
 import io.github.ferrofuse.internal.LocalOpenNative;
+import io.github.ferrofuse.internal.PathBytes;
 import java.nio.ByteBuffer;
+import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.util.Objects;
 
@@ -57,8 +59,15 @@ public final class LocalFd extends LocalContent {
    * @throws UnsupportedOperationException if the path is of another provider
    */
   public static LocalFd open(Path path, int flags) throws FuseException {
+    if (path.getFileSystem() != FileSystems.getDefault()) {
+      throw new UnsupportedOperationException(
+          path + " is no path of the default file system, which descriptors are for");
+    }
     byte[] bytes = PathBytes.of(path);
-    return new LocalFd(answer(LocalOpenNative.open(bytes, bytes.length, flags)), flags);
+    // A slash at the end would follow a symbolic link
+    int length =
+        bytes.length > 1 && bytes[bytes.length - 1] == '/' ? bytes.length - 1 : bytes.length;
+    return new LocalFd(answer(LocalOpenNative.open(bytes, length, flags)), flags);
   }
 
   /**
