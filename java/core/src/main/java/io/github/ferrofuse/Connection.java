@@ -1,10 +1,20 @@
 package io.github.ferrofuse;
 
+import java.nio.file.Path;
+
 /**
  * What is settled with the kernel when a file system is mounted. Valid during {@link
  * FileSystemBase#init}.
  */
 public interface Connection {
+
+  /**
+   * Where the file system is being mounted, for file systems that mustn't lie below some directory.
+   * Nothing may be asked of it yet, and {@link Path#toUri} asks: nobody would answer.
+   *
+   * @return the mount point, absolute and without symbolic links
+   */
+  Path mountPoint();
 
   /** {@return the minor version of the FUSE protocol in use; the major one is 7} */
   int protocolMinor();

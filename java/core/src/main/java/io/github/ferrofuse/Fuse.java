@@ -53,7 +53,7 @@ public final class Fuse {
     Path point = MountPoints.resolve(directory);
     byte[] settings = Settings.encode(point, root, byPath, operations(fs), options);
     Native.load();
-    Door door = new Door(fs, options);
+    Door door = new Door(fs, options, point);
     return FuseMount.start(mount(door, settings, point), door, point, options);
   }
 

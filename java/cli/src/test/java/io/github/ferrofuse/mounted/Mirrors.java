@@ -1,6 +1,7 @@
 package io.github.ferrofuse.mounted;
 
 import io.github.ferrofuse.FileSystemFactory;
+import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
@@ -34,6 +35,11 @@ final class Mirrors implements AfterEachCallback {
 
   Path mount(Map<String, String> options) throws IOException {
     return mount(options, MountOptions.defaults());
+  }
+
+  /** Mounts the mirror on a directory; the test unmounts it. */
+  FuseMount mountOn(Path point) throws IOException {
+    return Fuse.mount(of(back(), Map.of()), point, MountOptions.defaults());
   }
 
   /** As mount does, whose users are several. */

@@ -11,6 +11,7 @@ import io.github.ferrofuse.LockKeeper;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Notifier;
 import io.github.ferrofuse.Operation;
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 
@@ -25,6 +26,7 @@ public final class Door {
   private final SlotTable<FileHandle> files = new SlotTable<>();
   private final SlotTable<DirHandle> directories = new SlotTable<>();
   private final MountOptions options;
+  private final Path point;
   private final Interrupts interrupts;
   private final PathStrings pathStrings;
   private final KernelNotifier notifier;
@@ -37,10 +39,12 @@ public final class Door {
    *
    * @param fs the file system, an {@link InodeFileSystem} or a {@link FuseFileSystem}
    * @param options how it is mounted
+   * @param point where, absolute and without symbolic links
    */
-  public Door(FileSystemBase fs, MountOptions options) {
+  public Door(FileSystemBase fs, MountOptions options, Path point) {
     this.fs = fs;
     this.options = options;
+    this.point = point;
     interrupts = new Interrupts(fs, fs.interruptsThreads());
     pathStrings = new PathStrings(options.pathCache());
     notifier = new KernelNotifier(fs instanceof FuseFileSystem, options.fsname());
@@ -169,6 +173,11 @@ public final class Door {
       this.minor = minor;
       this.offered = offered;
       this.door = door;
+    }
+
+    @Override
+    public Path mountPoint() {
+      return door.point;
     }
 
     @Override

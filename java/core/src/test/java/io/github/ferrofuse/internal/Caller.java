@@ -5,6 +5,7 @@ import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 
 /** Stands in for native code: fills the args page, makes upcalls, reads what they left. */
 final class Caller {
@@ -15,7 +16,7 @@ final class Caller {
   private final ByteBuffer bulk;
 
   Caller(InodeFileSystem fs) {
-    this(new Door(fs, MountOptions.defaults()));
+    this(new Door(fs, MountOptions.defaults(), Path.of("/")));
   }
 
   Caller(Door door) {

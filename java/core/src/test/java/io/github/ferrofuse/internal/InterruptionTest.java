@@ -11,6 +11,7 @@ import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Operation;
 import io.github.ferrofuse.Request;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -295,7 +296,7 @@ class InterruptionTest {
   @Test
   void aCopyKeepsHearingAndRegistersNothing() {
     Fs fs = new Fs(false);
-    Door door = new Door(fs, MountOptions.defaults());
+    Door door = new Door(fs, MountOptions.defaults(), Path.of("/"));
     NodeUpcalls upcalls = (NodeUpcalls) door.lease(4096);
     upcalls.page().putLong(Layout.REQUEST_UNIQUE, 10);
     upcalls.access(1, 0);

@@ -5,6 +5,7 @@ import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 
 /** As {@link Caller}, for a path-based file system. */
 final class PathCaller {
@@ -13,7 +14,7 @@ final class PathCaller {
   private final ByteBuffer page;
 
   PathCaller(FuseFileSystem fs) {
-    door = new Door(fs, MountOptions.defaults());
+    door = new Door(fs, MountOptions.defaults(), Path.of("/"));
     upcalls = (PathUpcalls) door.lease(Caller.BULK);
     page = upcalls.page();
   }

@@ -18,6 +18,7 @@ import io.github.ferrofuse.Operation;
 import io.github.ferrofuse.Request;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -30,7 +31,7 @@ class PathUpcallsTest {
   private final List<String> calls = new ArrayList<>();
   private final FuseFileSystem fs = new Recorder();
   private final PathUpcalls upcalls =
-      (PathUpcalls) new Door(fs, MountOptions.defaults()).lease(BULK);
+      (PathUpcalls) new Door(fs, MountOptions.defaults(), Path.of("/")).lease(BULK);
   private final ByteBuffer page = upcalls.page();
 
   private int path(String path) {
@@ -145,7 +146,8 @@ class PathUpcallsTest {
               out.add("good", FileType.REGULAR).add(wrong, FileType.REGULAR);
             }
           };
-      PathUpcalls asked = (PathUpcalls) new Door(bad, MountOptions.defaults()).lease(BULK);
+      PathUpcalls asked =
+          (PathUpcalls) new Door(bad, MountOptions.defaults(), Path.of("/")).lease(BULK);
       asked.page().putInt(Layout.REQUEST_OPCODE, Operation.READDIR.opcode());
       asked.page().put(Layout.NAME, new byte[] {'/'});
       asked.opendir(1, SLOT);

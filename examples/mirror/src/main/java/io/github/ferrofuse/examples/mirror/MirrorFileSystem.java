@@ -66,6 +66,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   private final Nodes nodes;
   private final LocalFd root;
+  private final Path directory;
   private final int uid;
   private final int gid;
   private final EntriesPool entries = new EntriesPool();
@@ -82,10 +83,12 @@ public final class MirrorFileSystem implements InodeFileSystem {
   /** Set before the first request. */
   private boolean keepsAcls;
 
-  private MirrorFileSystem(LocalFd root, int descriptors, boolean handles, int uid, int gid)
+  private MirrorFileSystem(
+      LocalFd root, Path directory, int descriptors, boolean handles, int uid, int gid)
       throws IOException {
     this.nodes = new Nodes(root, descriptors, handles);
     this.root = root;
+    this.directory = directory;
     this.uid = uid;
     this.gid = gid;
   }
@@ -109,7 +112,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
     int gid = (Integer) Files.getAttribute(process, "unix:gid");
     LocalFd root = LocalFd.open(directory, LocalFlags.O_PATH | LocalFlags.O_DIRECTORY);
     try {
-      return new MirrorFileSystem(root, descriptors, handles, uid, gid);
+      return new MirrorFileSystem(root, directory.toRealPath(), descriptors, handles, uid, gid);
     } catch (IOException | RuntimeException e) {
       root.close();
       throw e;
@@ -179,6 +182,7 @@ public final class MirrorFileSystem implements InodeFileSystem {
 
   @Override
   public void init(Connection connection) throws IOException {
+    nodes.leaveOut(OwnMount.outside(directory, connection.mountPoint()));
     inodeFlags = new InodeFlags(connection.notifier());
     connection.clearsPrivileges();
     connection.knowsBirthTimes();

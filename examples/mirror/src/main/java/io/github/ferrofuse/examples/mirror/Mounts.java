@@ -52,6 +52,9 @@ final class Mounts {
   private Mount[] mounts = {};
   private LocalWatch watch;
 
+  /** The mirror's own device. */
+  private long leftOut = OwnMount.NONE;
+
   /**
    * No mounts yet.
    *
@@ -68,10 +71,14 @@ final class Mounts {
    * @param stat its attributes
    * @param identity room for a handle
    * @return the mount
+   * @throws FuseException ELOOP if its device is left out ...
    */
   synchronized Mount enter(LocalFd file, LocalStat stat, Identity identity) throws IOException {
     Mount found = find(stat);
     if (found == null) {
+      if (stat.device() == leftOut) {
+        throw Errno.ELOOP.exception();
+      }
       int number = freeNumber();
       found = new Mount(number, idOf(stat), wantsHandles ? anchor(file, stat, identity) : null);
       try {
@@ -83,6 +90,14 @@ final class Mounts {
     }
     found.files++;
     return found;
+  }
+
+  /**
+   * Has files of a device answer ELOOP: those of the mirror itself, if somebody mounts it into the
+   * tree. Working on them it would wait for itself.
+   */
+  synchronized void leaveOut(long device) {
+    leftOut = device;
   }
 
   /**

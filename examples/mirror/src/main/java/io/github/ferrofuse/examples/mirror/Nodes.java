@@ -66,6 +66,11 @@ final class Nodes {
     return rootHasHandles;
   }
 
+  /** Has files of a device answer ELOOP: {@link Mounts#leaveOut}. */
+  void leaveOut(long device) {
+    mounts.leaveOut(device);
+  }
+
   /** Has the file systems of all files watched: {@link Mounts#watchedBy}. */
   void watchedBy(LocalWatch watch) throws IOException {
     mounts.watchedBy(watch);
