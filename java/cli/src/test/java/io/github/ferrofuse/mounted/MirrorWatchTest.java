@@ -69,10 +69,16 @@ class MirrorWatchTest {
   @Test
   void withoutItTheyShowWhenTimeoutsEnd() throws Exception {
     Path root = mirrors.mount(Map.of(), lasting());
+    Path watching = mirrors.mount(Map.of("watch", ""), lasting());
     Files.writeString(mirrors.back().resolve("file"), "old");
-    try (Client client = Client.in(root)) {
+    try (Client client = Client.in(root);
+        Client told = Client.in(watching)) {
       assertEquals("3", client.ask("size('file')"));
+      assertEquals("3", told.ask("size('file')"));
       elsewhere("printf longer > file");
+      assertEquals("6", fresh(told, "size('file')", "3"));
+      elsewhere("printf 'still longer' > file");
+      assertEquals("12", fresh(told, "size('file')", "6"));
       assertEquals("3", client.ask("size('file')"));
     }
   }

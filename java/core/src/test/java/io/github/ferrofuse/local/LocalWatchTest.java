@@ -113,23 +113,28 @@ class LocalWatchTest {
 
     @Test
     void aCloseEndsTheWait() throws Exception {
-      LocalWatch watch = watch();
+      LocalWatch watch = LocalWatch.open(); // of nothing, so nothing else ends it
       LocalChanges others = new LocalChanges(1 << 16);
-      FutureTask<Boolean> waiter =
-          new FutureTask<>(
-              () -> {
-                while (watch.await(others)) {
-                  // changes of other programs
-                }
-                return true;
-              });
-      new Thread(waiter).start();
-      watch.close(); // before or while it waits
-      assertTrue(waiter.get(20, TimeUnit.SECONDS));
+      FutureTask<Boolean> waiter = new FutureTask<>(() -> watch.await(others));
+      Thread thread = new Thread(waiter);
+      thread.start();
+      while (!isWaiting(thread)) {
+        Thread.onSpinWait();
+      }
+      watch.close();
+      assertFalse(waiter.get(20, TimeUnit.SECONDS));
       assertFalse(watch.await(changes));
       assertFalse(changes.next());
       watch.close();
       fails(Errno.EBADF, () -> watch.add(dir));
+    }
+
+    /** From here on the descriptors stay open until it returns. */
+    private boolean isWaiting(Thread thread) {
+      StackTraceElement[] calls = thread.getStackTrace();
+      return calls.length > 0
+          && calls[0].isNativeMethod()
+          && calls[0].getMethodName().equals("await");
     }
 
     @Test
