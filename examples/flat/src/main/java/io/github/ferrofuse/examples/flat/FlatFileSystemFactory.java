@@ -17,7 +17,8 @@ public final class FlatFileSystemFactory implements FileSystemFactory {
 
   @Override
   public String help() {
-    return "flat: files f0 to f15 of 1 GiB that only copy bytes, for benchmarks; no options";
+    return "flat: one directory of files in memory that only copy bytes, for benchmarks; no"
+               + " options";
   }
 
   @Override
