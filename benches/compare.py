@@ -1,110 +1,252 @@
 #!/usr/bin/env python3
-"""Compares FerroFuse with C libfuse 3: the same file system on both, the same fio jobs, side by side.
+"""Compares FerroFuse with other FUSE libraries: the same file system on each, the same work, side by side.
 
-usage: compare.py [--rounds N] [--seconds S] [--large] [--control] [--jar JAR] [--class-path JAR] [--java JAVA]
-                  [-o OPTIONS]
+usage: compare.py [--install] [--quick] [--rounds N] [--seconds S] [--only PATTERN]... [--peers KEY,...] [--list]
+                  [--ours [NAME:]OPTIONS]... [--json FILE] [--svg FILE] [-o OPTIONS]
+                  [--jar JAR] [--class-path JAR] [--java JAVA] [--jfuse-java JAVA]
 
-Both peers are mounted at the same time, in a mount and pid name space of their own, and each job runs on one right
-after the other, round after round, in alternating order. What is printed is the ratio within those pairs: figures of
-this machine are good for nothing else. README.md beside this file says how to read the table.
+Every library's file system is built and mounted in mount and pid name spaces of its own, and each piece of work is done
+on one right after the other, round after round, in rotated order. What is printed are ratios within rounds: figures of
+this machine are good for nothing else. README.md beside this file says how to read them.
 
-Needs root, /dev/fuse, fio, cc, libfuse3-dev, and build/ferrofuse.jar with examples/flat (gradle assemble).
+Needs root, /dev/fuse, fio, cc and build/ferrofuse.jar with examples/flat (gradle assemble); each library needs what
+--install has apt-get install. One that can't run is named with the reason.
 """
 import argparse
+import fnmatch
+import json
+import sys
 from pathlib import Path
 
-from side_by_side import (HERE, ROOT, Failure, Peer, add_common_arguments, compile_with_fuse, environment, fio, main,
-                          runnable_jar, spread)
+import chart
+import report
+from flat_peers import BUILDERS, CACHE, USUAL, Workshop
+from flat_work import ASKING, QUICK, REMEMBERING, all_work
+from prerequisites import COMPILER, FIO, PKG_CONFIG, UNMOUNT, Installer
+from progress import Progress
+from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, main
+from work import compile_metadata, run_together
 
-# name, fio's rw, block size, jobs
-SMALL = [
-    ("4k random read, 1 job", "randread", "4k", 1),
-    ("4k random read, 4 jobs", "randread", "4k", 4),
-    ("4k random write, 1 job", "randwrite", "4k", 1),
-    ("4k random write, 4 jobs", "randwrite", "4k", 4),
-]
-LARGE = [
-    ("128k read, 1 job", "read", "128k", 1),
-    ("1M read, 1 job", "read", "1m", 1),
-    ("1M read, 4 jobs", "read", "1m", 4),
-    ("1M write, 1 job", "write", "1m", 1),
-]
+CHECK_SECONDS = 30
+# A run before those that count, for the JVM's compilers.
+WARM_SECONDS = 1
+QUICK_ROUNDS, QUICK_SECONDS = 3, 1
 
 
-def measure(peer, job, seconds):
-    """Answers (operations per second, CPU microseconds of the server per operation) of one fio run."""
-    name, rw, block, jobs = job
+class Mounts:
+    """The peers that are mounted, and why others are not."""
+
+    def __init__(self, built, workspace, progress):
+        self.built = built
+        self.workspace = workspace
+        self.progress = progress
+        self.peers = {}
+        self.left_out = {}
+        self.count = 0
+
+    def mount_all(self, timeouts):
+        for built in self.built:
+            if built.name not in self.left_out:
+                self.progress.step(f"mounting {built.name}")
+                self.mount(built, timeouts)
+
+    def mount(self, built, timeouts):
+        """Mounts a peer and has it checked; on failure notes why it is left out from now on."""
+        self.count += 1
+        peer = None
+        try:
+            peer = Peer(built.name, built.command(timeouts), self.workspace / f"mount{self.count}")
+            run_together([[sys.executable, str(HERE / "flat_check.py"), str(peer.directory)]], CHECK_SECONDS, peer.kill)
+            if built.on_ring and not has_ring(peer):
+                raise Failure(f"{built.name} mounted, but serves /dev/fuse instead of an io_uring:\n{peer.said()}")
+            self.peers[built.name] = peer
+        except Failure as failure:
+            if peer:
+                peer.close()
+            self.left_out[built.name] = str(failure).strip()
+            self.progress.say(f"left out: {failure}")
+
+    def mount_again(self, name, timeouts):
+        self.peers.pop(name).close()
+        self.mount(next(built for built in self.built if built.name == name), timeouts)
+
+    def close(self):
+        while self.peers:
+            self.peers.popitem()[1].close()
+
+
+def has_ring(peer):
+    """Whether the server holds an io_uring, which io_uring_setup(2) makes a descriptor of."""
+    descriptors = Path(f"/proc/{peer.process.pid}/fd")
+    return any("io_uring" in str(each.readlink()) for each in descriptors.iterdir())
+
+
+def measure(peer, row, seconds):
+    """Answers (operations per second, CPU microseconds of the server per operation) of one run."""
     before = peer.cpu_seconds()
-    rate, operations = fio(peer.directory, rw, block, jobs, seconds,
-                           ["--size=1g", "--direct=1", "--norandommap", "--time_based"])
+    rate, operations = row.run(peer, seconds)
     used = peer.cpu_seconds() - before
     if not operations:
-        raise Failure(f"{peer.name} served nothing in {seconds} s of {name}:\n{peer.said()}")
+        raise Failure(f"{peer.name} did nothing in {seconds} s of \"{row.name}\":\n{peer.said()}")
     return rate, used * 1e6 / operations
 
 
-def flat_jar():
-    jars = [jar for jar in (ROOT / "examples/flat/build/libs").glob("*.jar")
-            if not jar.stem.endswith(("-sources", "-javadoc"))]
-    if len(jars) != 1:
-        raise Failure("expected one jar in examples/flat/build/libs: gradle assemble, or name it with --class-path")
-    return jars[0]
+def measure_row(mounts, row, arguments, progress):
+    """Answers what the JSON says of a row. A peer that fails is mounted anew for the next one."""
+    rates, cpu, failed = {}, {}, {}
+    for turn in range(-1, arguments.rounds):  # the first does not count
+        names = [name for name in mounts.peers if name not in failed]
+        turned = max(turn, 0) % max(1, len(names))
+        for name in names[turned:] + names[:turned]:
+            where = f"round {turn + 1} of {arguments.rounds}" if turn >= 0 else "warming up"
+            progress.step(f"{row.name}: {where}, {name}")
+            try:
+                rate, used = measure(mounts.peers[name], row, arguments.seconds if turn >= 0 else WARM_SECONDS)
+            except (Failure, OSError) as failure:  # OSError: of /proc, when the server is gone
+                failed[name] = f"{failure}\n{mounts.peers[name].said()}"
+                progress.drop(arguments.rounds - turn - 1)
+                continue
+            if turn >= 0:
+                rates.setdefault(name, []).append(rate)
+                cpu.setdefault(name, []).append(used)
+    for name in failed:
+        rates.pop(name, None)
+        cpu.pop(name, None)
+        progress.say(f"{name} failed at \"{row.name}\" and is mounted anew: {failed[name].splitlines()[0]}")
+        mounts.mount_again(name, row.timeouts)
+    return {"work": row.name, "curve": row.curve(), "concurrency": getattr(row, "concurrency", row.processes),
+            "bytes": row.block_bytes, "operations per second": rates, "CPU us per operation": cpu, "failed": failed}
 
 
-def ferrofuse(arguments):
-    """The command that mounts our peer."""
-    options = ["-o", arguments.options] if arguments.options else []
-    class_path = (arguments.class_path or flat_jar()).resolve()
-    return [arguments.java, "-jar", runnable_jar(arguments), "mount", "flat", "--class-path", str(class_path),
-            *options, "DIRECTORY"]
+def build_peers(arguments, workspace, installer, progress):
+    """Answers the peers that can be mounted, and the reasons of the others."""
+    built, left_out = [], {}
+    shop = Workshop(arguments, installer, workspace)
+    for key in arguments.peers:
+        progress.say(f"building {key}")
+        try:
+            built += BUILDERS[key](shop)
+        except Failure as failure:
+            left_out[key] = str(failure).strip()
+            progress.say(f"left out: {key}: {failure}")
+    return built, left_out
+
+
+def chosen_work(arguments, program):
+    patterns = arguments.only or (QUICK if arguments.quick else ["*"])
+    rows = [row for row in all_work(program) if any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns)]
+    if not rows:
+        raise Failure(f"no work is called {' or '.join(patterns)}: --list has the names")
+    return rows
 
 
 def compare(arguments, workspace):
-    jobs = SMALL + (LARGE if arguments.large else [])
-    program = compile_with_fuse(HERE / "peers/flat.c", workspace / "flat")
-    c = [str(program), "-f", "-o", "max_threads=10", "DIRECTORY"]
-    peers = []
+    progress = Progress()
+    installer = Installer(arguments.install, progress.say)
+    installer.require([FIO, COMPILER, PKG_CONFIG, UNMOUNT])
+    CACHE.mkdir(parents=True, exist_ok=True)
+    compile_metadata(workspace / "metadata")
+    rows = chosen_work(arguments, workspace / "metadata")
+    built, left_out = build_peers(arguments, workspace, installer, progress)
+    if len(built) < 2:
+        raise Failure("nothing to compare: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()))
+    mounts = Mounts(built, workspace, progress)
+    mounts.left_out.update(left_out)
+    progress.plan(len(rows) * len(built) * (arguments.rounds + 1) + len(built) * len({row.timeouts for row in rows}))
+    told = {"environment": environment(arguments.java), "rounds": arguments.rounds, "seconds": arguments.seconds,
+            "peers": [], "left out": mounts.left_out, "rows": []}
     try:
-        peers.append(Peer("C libfuse", c, workspace / "c"))
-        if arguments.control:
-            peers.append(Peer("C libfuse again", c, workspace / "control"))
-            print("control: \"ours\" is C libfuse, too; what differs from 1.00 is noise")
-        else:
-            peers.append(Peer("FerroFuse", ferrofuse(arguments), workspace / "ferrofuse"))
-        print(environment(arguments.java))
-        for job in jobs:  # the compilers of the JVM get their time before anything counts
-            for peer in peers:
-                measure(peer, job, min(2, arguments.seconds))
-        print(f"\n{arguments.rounds} rounds of {arguments.seconds} s; median [min-max]")
-        print(f"{'job':<26}{'operations/s, ours / C':<26}{'CPU us/op, ours':<22}{'CPU us/op, C':<22}")
-        for job in jobs:
-            ratios, cpu_c, cpu_ours = [], [], []
-            for turn in range(arguments.rounds):
-                order = peers if turn % 2 == 0 else peers[::-1]
-                (rate_c, c), (rate_ours, ours) = measure_pair(peers, order, job, arguments.seconds)
-                ratios.append(rate_ours / rate_c)
-                cpu_c.append(c)
-                cpu_ours.append(ours)
-            print(f"{job[0]:<26}{spread(ratios):<26}{spread(cpu_ours, 1):<22}{spread(cpu_c, 1):<22}", flush=True)
+        for timeouts in (REMEMBERING, ASKING):
+            of_these = [row for row in rows if row.timeouts == timeouts]
+            if of_these:
+                mounts.mount_all(timeouts)
+                run_rows(mounts, of_these, told, arguments, progress)
+                mounts.close()
     finally:
-        for peer in peers:
-            peer.close()
+        progress.clear()
+        mounts.close()
+        if told["rows"]:  # also of a run that is cut short
+            finish(told, arguments)
 
 
-def measure_pair(peers, order, job, seconds):
-    """Measures the peers in the given order and answers in their own."""
-    figures = {peer.name: measure(peer, job, seconds) for peer in order}
-    return [figures[peer.name] for peer in peers]
+def run_rows(mounts, rows, told, arguments, progress):
+    if not told["peers"]:
+        told["peers"] = [{"name": each.name, "what": each.what, "ours": each.ours,
+                          "command": mounts.peers[each.name].process.args}
+                         for each in mounts.built if each.name in mounts.peers]
+        if len(told["peers"]) < 2:
+            raise Failure("nothing to compare: " + "; ".join(f"{n}: {why}" for n, why in mounts.left_out.items()))
+        print(report.head(told, told["peers"][0]["name"]), flush=True)
+    names = [peer["name"] for peer in told["peers"]]
+    for row in rows:
+        progress.stage(row.name)
+        told["rows"].append(measure_row(mounts, row, arguments, progress))
+        progress.clear()
+        print(report.ratio_line(told["rows"][-1], names, names[0]), flush=True)
+        write_json(told, arguments)
+
+
+def write_json(told, arguments):
+    if arguments.json:
+        arguments.json.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def finish(told, arguments):
+    names = [peer["name"] for peer in told["peers"]]
+    ours = [peer["name"] for peer in told["peers"] if peer["ours"]]
+    print(report.cpu_table(told["rows"], names))
+    if ours:
+        print(report.summary(told["rows"], ours, [name for name in names if name not in ours]))
+    for line in report.failures(told["rows"]):
+        print(line)
+    for name, reason in told["left out"].items():
+        print(f"left out: {name}: {reason.splitlines()[0]}")
+    write_json(told, arguments)
+    if arguments.svg:
+        drawn = chart.draw_told(told)
+        if drawn:
+            arguments.svg.write_text(drawn)
+        else:
+            print(f"{arguments.svg} is not written: no kind of transfer was measured at two concurrencies")
+
+
+def peer_keys(text):
+    keys = text.split(",")
+    unknown = [key for key in keys if key not in BUILDERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: needs some of {', '.join(BUILDERS)}")
+    return [key for key in BUILDERS if key in keys]
 
 
 def parser():
     built = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_common_arguments(built)
-    built.add_argument("--large", action="store_true", help="also 128k and 1M transfers")
-    built.add_argument("--control", action="store_true", help="C libfuse against itself: shows the noise")
+    built.add_argument("--install", action="store_true", help="have apt-get install what the peers lack")
+    built.add_argument("--quick", action=Quick, nargs=0, default=False,
+                       help=f"seven rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes")
+    built.add_argument("--only", action="append", metavar="PATTERN", help="only work whose name matches, as a shell would")
+    built.add_argument("--list", action="store_true", help="only tell the names of the work and of the peers")
+    built.add_argument("--peers", type=peer_keys, default=USUAL, metavar="KEY,...",
+                       help=f"some of {','.join(BUILDERS)} (all but control, which is C libfuse once more: the noise)")
+    built.add_argument("--ours", action="append", metavar="[NAME:]OPTIONS",
+                       help="a FerroFuse mount with these options, for example transport=dev; may be repeated")
+    built.add_argument("--json", type=Path, help="write all figures to this file, too")
+    built.add_argument("--svg", type=Path, help="draw MiB/s over concurrency to this file")
     built.add_argument("--class-path", type=Path, help="jar or classes of examples/flat")
+    built.add_argument("--jfuse-java", help="java of a JDK 22 or newer, for jfuse (the newest of /usr/lib/jvm)")
     return built
 
 
+class Quick(argparse.Action):
+    """What --quick sets can still be set otherwise after it."""
+
+    def __call__(self, _parser, arguments, _values, _option=None):
+        arguments.quick, arguments.rounds, arguments.seconds = True, QUICK_ROUNDS, QUICK_SECONDS
+
+
 if __name__ == "__main__":
+    if "--list" in sys.argv:
+        print("\n".join(row.name for row in all_work(Path())))
+        print(f"peers: {', '.join(BUILDERS)}")
+        sys.exit()
     main(__file__, parser(), compare)

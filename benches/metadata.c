@@ -1,5 +1,6 @@
 /*
- * What mirror.py does to a directory besides reading and writing: one kind of work per run, as fast as one thread can.
+ * What mirror.py and compare.py do to a directory besides reading and writing: one kind of work per run, as fast as one
+ * thread can. Any number may run at once on one directory.
  * Prints how many operations it made and the nanoseconds that they took.
  *
  * metadata stat|fstat|create|list|list-stat DIRECTORY COUNT SECONDS
@@ -63,7 +64,7 @@ static long create_and_unlink(int directory, long count)
 {
     char name[NAME_ROOM];
     for (long i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "new%ld", i);
+        snprintf(name, sizeof name, "new%d-%ld", getpid(), i);
         int file = openat(directory, name, O_CREAT | O_EXCL | O_WRONLY, 0644);
         check(file >= 0, name);
         check(close(file) == 0, name);

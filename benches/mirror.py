@@ -25,8 +25,9 @@ import sys
 import time
 from pathlib import Path
 
-from side_by_side import (HERE, Failure, Peer, add_common_arguments, compile_with_fuse, environment, fio, main, run,
-                          runnable_jar, spread)
+from side_by_side import (Failure, Peer, add_common_arguments, compile_with_fuse, environment, main, run, runnable_jar,
+                          spread)
+from work import compile_metadata, fio, fio_command, metadata
 
 EXAMPLE = Path("/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c")
 
@@ -83,9 +84,9 @@ class Transfer:
     def run(self, peer, seconds):
         fresh = "read" in self.rw and not self.direct
         size = ONE_FILE_BYTES if self.jobs == 1 else SHARED_BYTES
-        return fio(peer.directory, self.rw, self.block, self.jobs, seconds,
-                   [f"--size={size}", f"--direct={int(self.direct)}", "--invalidate=0", "--allow_file_create=0",
-                    *(["--loops=100000"] if fresh else ["--time_based", "--norandommap"])])
+        options = ["--ioengine=psync", f"--size={size}", f"--direct={int(self.direct)}", "--invalidate=0",
+                   "--allow_file_create=0", *(["--loops=100000"] if fresh else ["--time_based", "--norandommap"])]
+        return fio([fio_command(peer.directory, self.rw, self.block, self.jobs, seconds, options)], self.rw, seconds)
 
 
 class Metadata:
@@ -97,14 +98,11 @@ class Metadata:
         return True
 
     def __init__(self, name, program, kind, where, counts, timeouts):
-        self.name, self.program, self.kind, self.where, self.timeouts = name, str(program), kind, where, timeouts
-        self.counts = [str(count) for count in counts]
+        self.name, self.program, self.kind, self.where, self.timeouts = name, program, kind, where, timeouts
+        self.counts = counts
 
     def run(self, peer, seconds):
-        operations, nanoseconds = map(int, run(
-            [self.program, self.kind, str(peer.directory / self.where), *self.counts,
-             str(seconds)], seconds + 120).split())
-        return operations * 1e9 / nanoseconds, operations
+        return metadata(self.program, self.kind, peer.directory / self.where, self.counts, seconds)
 
 
 class FirstWalk(Metadata):
@@ -347,7 +345,7 @@ def compare(arguments, workspace):
     allow_descriptors()
     build_c_peer(arguments, workspace)
     program = workspace / "metadata"
-    run(["cc", "-O2", str(HERE / "metadata.c"), "-o", str(program)], 60)
+    compile_metadata(program)
     backing, put_away = make_backing(arguments, workspace)
     mounts = Mounts()
     try:

@@ -3,7 +3,6 @@ that end in bounded time, and how figures are told.
 
 It measures nothing and prints no table by itself.
 """
-import json
 import os
 import select
 import signal
@@ -66,6 +65,10 @@ class Peer:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
+    def kill(self):
+        """Ends the server at once, which fails what is asked of it."""
+        self.process.kill()
+
     def close(self):
         """Takes the mount out of the tree and waits for the server; kills it if it does not end by itself."""
         subprocess.run(["umount", "-l", str(self.directory)], stderr=subprocess.DEVNULL, timeout=10, check=False)
@@ -89,20 +92,11 @@ def run(command, seconds):
     return done.stdout
 
 
-def fio(directory, rw, block, jobs, seconds, options):
-    """Runs jobs of fio's psync engine, each on a file of its own (f0, f1, ...); answers (per second, operations)."""
-    out = run(
-        ["fio", "--name=job", f"--directory={directory}", "--filename_format=f$jobnum", f"--rw={rw}", f"--bs={block}",
-         f"--numjobs={jobs}", "--ioengine=psync", "--group_reporting", f"--runtime={seconds}", "--output-format=json",
-         *options],
-        seconds + 60)
-    side = json.loads(out[out.index("{"):])["jobs"][0]["write" if "write" in rw else "read"]
-    return side["iops"], side["total_ios"]
-
-
 def compile_with_fuse(source, program):
+    """Compiles with the library that pkg-config finds, which is also the one that will be loaded."""
     flags = run(["pkg-config", "--cflags", "--libs", "fuse3"], 10).split()
-    run(["cc", "-O2", str(source), *flags, "-o", str(program)], 60)
+    where = run(["pkg-config", "--variable=libdir", "fuse3"], 10).strip()
+    run(["cc", "-O2", str(source), *flags, f"-Wl,-rpath,{where}", "-o", str(program)], 60)
     return program
 
 

@@ -2,6 +2,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import org.cryptomator.jfuse.api.DirFiller;
 import org.cryptomator.jfuse.api.Errno;
 import org.cryptomator.jfuse.api.FileInfo;
@@ -10,13 +11,13 @@ import org.cryptomator.jfuse.api.FuseBuilder;
 import org.cryptomator.jfuse.api.FuseOperations;
 import org.cryptomator.jfuse.api.Stat;
 
-/**
- * The flat file system on jfuse, for compare.py: {@code JfuseFlat DIRECTORY OPTIONS}. It serves until
- * standard input ends: the binding has nothing that waits for an unmount.
- */
+/** The flat file system on jfuse, for compare.py: {@code JfuseFlat DIRECTORY OPTIONS}. */
 final class JfuseFlat implements FuseOperations {
   private final Flat flat = new Flat();
   private final Errno errno;
+
+  /** Nothing of the binding waits for an unmount, but libfuse tells of it. */
+  private final CountDownLatch ended = new CountDownLatch(1);
 
   private JfuseFlat(Errno errno) {
     this.errno = errno;
@@ -24,11 +25,9 @@ final class JfuseFlat implements FuseOperations {
 
   public static void main(String[] arguments) throws Exception {
     FuseBuilder builder = Fuse.builder();
-    Fuse fuse = builder.build(new JfuseFlat(builder.errno()));
-    fuse.mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
-    while (System.in.read() >= 0) {
-      // nothing is expected of it
-    }
+    JfuseFlat served = new JfuseFlat(builder.errno());
+    builder.build(served).mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
+    served.ended.await();
     System.exit(0);
   }
 
@@ -47,7 +46,13 @@ final class JfuseFlat implements FuseOperations {
         Operation.RENAME,
         Operation.READ,
         Operation.WRITE,
-        Operation.READ_DIR);
+        Operation.READ_DIR,
+        Operation.DESTROY);
+  }
+
+  @Override
+  public void destroy() {
+    ended.countDown();
   }
 
   @Override
