@@ -10,14 +10,17 @@ import statistics
 import sys
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
+COLUMNS = 2
 PANEL_WIDTH, PANEL_HEIGHT = 440, 300
 LEFT, TOP, RIGHT, BOTTOM = 62, 34, 16, 46
-HEAD = 54
+HEAD = 70
 LEGEND_ROW = 20
 MIB = 1 << 20
 # Okabe and Ito's colours, which most people can tell apart; ours are drawn thicker.
-COLOURS = ["#000000", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f", "#8c564b"]
+COLOURS = ["#000000", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#7f7f7f"]
+OUR_COLOURS = ["#d55e00", "#56b4e9", "#8c564b"]
 MARKS = ["circle", "square", "diamond"]
 
 
@@ -80,7 +83,7 @@ def draw_panel(title, lines, styles):
         out.append(text(LEFT - 6, y + 4, f"{i * step:,.0f}" if step >= 1 else f"{i * step:g}", "end"))
     for concurrency in concurrencies:
         out.append(text(at_x(concurrency), TOP + height + 16, str(concurrency)))
-    out.append(text(LEFT + width / 2, TOP + height + 34, "at once"))
+    out.append(text(LEFT + width / 2, TOP + height + 34, "readers or writers at once"))
     out.append(text(14, TOP + height / 2, "MiB/s", more=f' transform="rotate(-90 14 {TOP + height / 2:.1f})"'))
     for i, (peer, points) in enumerate(lines.items()):
         colour, thickness, kind = styles[peer]
@@ -100,11 +103,12 @@ def draw(rows, peers, subtitle):
     panels = curves_of(rows)
     if not panels:
         return None
-    styles = {name: (COLOURS[i % len(COLOURS)], 2.6 if ours else 1.5, MARKS[i % len(MARKS)])
-              for i, (name, ours) in enumerate(peers)}
-    columns = min(2, len(panels))
-    panel_rows = -(-len(panels) // columns)
-    width = columns * PANEL_WIDTH
+    styles = {}
+    for ours, colours, thickness in ((False, COLOURS, 1.5), (True, OUR_COLOURS, 2.6)):
+        for i, name in enumerate(name for name, is_ours in peers if is_ours == ours):
+            styles[name] = (colours[i % len(colours)], thickness, MARKS[i % len(MARKS)])
+    panel_rows = -(-len(panels) // COLUMNS)
+    width = COLUMNS * PANEL_WIDTH
     legend = [name for name, _ in peers if any(name in panel for panel in panels.values())]
     per_row = max(1, width // 150)
     legend_rows = -(-len(legend) // per_row)
@@ -114,7 +118,7 @@ def draw(rows, peers, subtitle):
            ' font-family="sans-serif" fill="#222222">',
            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
            text(width / 2, 22, "One flat file system on each library: MiB/s", size=15, more=' font-weight="bold"'),
-           text(width / 2, 40, subtitle, size=10)]
+           *(text(width / 2, 38 + 13 * i, part, size=10) for i, part in enumerate(wrap(subtitle, 130)))]
     for i, name in enumerate(legend):
         colour, thickness, kind = styles[name]
         x, y = 20 + i % per_row * 150, HEAD + i // per_row * LEGEND_ROW + 6
@@ -122,7 +126,7 @@ def draw(rows, peers, subtitle):
         out.append(mark(kind, x + 11, y, colour))
         out.append(text(x + 28, y + 4, name, "start"))
     for i, (title, lines) in enumerate(panels.items()):
-        x, y = i % columns * PANEL_WIDTH, panels_begin + i // columns * PANEL_HEIGHT
+        x, y = i % COLUMNS * PANEL_WIDTH, panels_begin + i // COLUMNS * PANEL_HEIGHT
         out.append(f'<g transform="translate({x} {y})">')
         out += draw_panel(title, lines, styles)
         out.append("</g>")
@@ -130,7 +134,7 @@ def draw(rows, peers, subtitle):
 
 
 def subtitle_of(told):
-    return f"median and range of {told['rounds']} rounds of {told['seconds']} s; {told['environment']}"[:150]
+    return f"median and range of {told['rounds']} rounds of {told['seconds']} s; {told['environment']}"
 
 
 def draw_told(told):

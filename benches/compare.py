@@ -24,8 +24,8 @@ from flat_peers import BUILDERS, CACHE, USUAL, Workshop
 from flat_work import ASKING, QUICK, REMEMBERING, all_work
 from prerequisites import COMPILER, FIO, PKG_CONFIG, UNMOUNT, Installer
 from progress import Progress
-from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, main
-from work import compile_metadata, run_together
+from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, main, run
+from work import compile_metadata
 
 CHECK_SECONDS = 30
 # A run before those that count, for the JVM's compilers.
@@ -56,7 +56,7 @@ class Mounts:
         peer = None
         try:
             peer = Peer(built.name, built.command(timeouts), self.workspace / f"mount{self.count}")
-            run_together([[sys.executable, str(HERE / "flat_check.py"), str(peer.directory)]], CHECK_SECONDS, peer.kill)
+            run([sys.executable, str(HERE / "flat_check.py"), str(peer.directory)], CHECK_SECONDS, peer.kill)
             if built.on_ring and not has_ring(peer):
                 raise Failure(f"{built.name} mounted, but serves /dev/fuse instead of an io_uring:\n{peer.said()}")
             self.peers[built.name] = peer
@@ -223,7 +223,7 @@ def parser():
     add_common_arguments(built)
     built.add_argument("--install", action="store_true", help="have apt-get install what the peers lack")
     built.add_argument("--quick", action=Quick, nargs=0, default=False,
-                       help=f"seven rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes")
+                       help=f"{len(QUICK)} rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes once all is built")
     built.add_argument("--only", action="append", metavar="PATTERN", help="only work whose name matches, as a shell would")
     built.add_argument("--list", action="store_true", help="only tell the names of the work and of the peers")
     built.add_argument("--peers", type=peer_keys, default=USUAL, metavar="KEY,...",

@@ -52,8 +52,12 @@ def cpu_table(rows, names):
     out = ["", "CPU us of the server per operation, median [min-max]", line("work", names)]
     for row in rows:
         figures = row["CPU us per operation"]
-        out.append(line(row["work"], [spread(figures[name], 1) if figures.get(name) else "-" for name in names]))
+        out.append(line(row["work"], [cpu_cell(figures.get(name)) for name in names]))
     return "\n".join(out)
+
+
+def cpu_cell(figures):
+    return spread(figures, 0 if max(figures) >= 100 else 1) if figures else "-"
 
 
 def summary(rows, ours, others):

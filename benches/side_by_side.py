@@ -17,6 +17,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 30
+# How long a process that was killed may take to end.
+KILLED_SECONDS = 10
 INSIDE = "FERROFUSE_COMPARE_INSIDE"
 
 
@@ -53,12 +55,10 @@ class Peer:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise Failure(f"{self.name} did not mount:\n{self.said()}")
                 changes.poll(200)  # a server that ends without mounting changes nothing
-        run(["stat", f"{self.directory}/f0"], READY_SECONDS)
+        run(["stat", f"{self.directory}/f0"], READY_SECONDS, self.kill)
 
     def said(self):
-        self.log.flush()
-        self.log.seek(0)
-        return self.log.read()
+        return read_again(self.log)
 
     def cpu_seconds(self):
         """What the server has used so far: utime + stime of proc_pid_stat(5)."""
@@ -75,21 +75,59 @@ class Peer:
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
+            end(self.process)
             print(f"{self.name} did not end after the unmount and was killed", file=sys.stderr)
         self.log.close()
 
 
-def run(command, seconds):
-    """Runs a command for so many seconds at most and answers what it printed."""
+def run_together(commands, seconds, release=lambda: None):
+    """Starts commands at once, lets them run for so many seconds at most, and answers what each printed.
+
+    A client can't be killed while a server has a request of it: release() is called before clients that are late are
+    killed, and has to end the server if it may be the one to blame.
+    """
+    started, deadline = [], time.monotonic() + seconds
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        for command in commands:
+            out, errors = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+            started.append((subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors), out, errors))
+        for process, *_ in started:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        texts = [[read_again(out), read_again(errors)] for _, out, errors in started]
     except subprocess.TimeoutExpired as late:
-        raise Failure(f"{' '.join(command)}: still running after {seconds} s") from late
-    if done.returncode:
-        raise Failure(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+        release()
+        raise Failure(f"{' '.join(late.cmd)}: still running after {seconds} s") from late
+    except FileNotFoundError as missing:
+        raise Failure(f"{missing.filename} is missing: install it") from missing
+    finally:
+        for process, out, errors in started:
+            end(process)
+            out.close()
+            errors.close()
+    for (process, *_), (out, errors) in zip(started, texts):
+        if process.returncode:
+            raise Failure(f"{' '.join(process.args)}: exit {process.returncode}\n{out}{errors}")
+    return [out for out, _ in texts]
+
+
+def read_again(file):
+    file.seek(0)
+    return file.read()
+
+
+def end(process):
+    """Kills a process that still runs, and leaves it if even that does not end it: the name space will."""
+    if process.poll() is None:
+        process.kill()
+        try:
+            process.wait(KILLED_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f"{' '.join(process.args)} did not end when it was killed", file=sys.stderr)
+
+
+def run(command, seconds, release=lambda: None):
+    """Runs one command as run_together() does."""
+    return run_together([command], seconds, release)[0]
 
 
 def compile_with_fuse(source, program):

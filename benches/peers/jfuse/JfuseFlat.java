@@ -1,8 +1,9 @@
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
 import org.cryptomator.jfuse.api.DirFiller;
 import org.cryptomator.jfuse.api.Errno;
 import org.cryptomator.jfuse.api.FileInfo;
@@ -16,19 +17,21 @@ final class JfuseFlat implements FuseOperations {
   private final Flat flat = new Flat();
   private final Errno errno;
 
-  /** Nothing of the binding waits for an unmount, but libfuse tells of it. */
-  private final CountDownLatch ended = new CountDownLatch(1);
-
   private JfuseFlat(Errno errno) {
     this.errno = errno;
   }
 
   public static void main(String[] arguments) throws Exception {
     FuseBuilder builder = Fuse.builder();
-    JfuseFlat served = new JfuseFlat(builder.errno());
-    builder.build(served).mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
-    served.ended.await();
+    builder.build(new JfuseFlat(builder.errno())).mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
+    while (isMounted(arguments[0])) { // nothing of the binding waits for an unmount or tells of it
+      Thread.sleep(500);
+    }
     System.exit(0);
+  }
+
+  private static boolean isMounted(String directory) throws IOException {
+    return Files.readString(Path.of("/proc/self/mountinfo")).contains(" " + directory + " ");
   }
 
   @Override
@@ -46,13 +49,7 @@ final class JfuseFlat implements FuseOperations {
         Operation.RENAME,
         Operation.READ,
         Operation.WRITE,
-        Operation.READ_DIR,
-        Operation.DESTROY);
-  }
-
-  @Override
-  public void destroy() {
-    ended.countDown();
+        Operation.READ_DIR);
   }
 
   @Override
