@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from prerequisites import (CARGO, COMPILER, LIBFUSE_2, LIBFUSE_3, LIBFUSE_HEADERS, MAVEN, PKG_CONFIG, home_of,
-                           javac_of, jdk_version, newest_jdk)
+from prerequisites import (CARGO, COMPILER, JDK, LIBFUSE_2, LIBFUSE_3, LIBFUSE_HEADERS, MAVEN, PKG_CONFIG,
+                           home_of, javac_of, jdk_version, newest_jdk)
 from side_by_side import HERE, ROOT, Failure, compile_with_fuse, run, runnable_jar
 
 PEERS = HERE / "peers"
@@ -40,6 +40,12 @@ class Workshop:
     installer: object
     workspace: Path
     jars: dict = field(default_factory=dict)
+
+    def jdk(self):
+        """The JDK of --java."""
+        if self.arguments.java == "java":
+            self.installer.require([JDK])
+        return home_of(self.arguments.java)
 
     def libraries(self, peer):
         """The class path of a peer's library, which Maven fetches once."""
@@ -117,7 +123,7 @@ def require_ring_switch():
 
 def build_jnr_fuse(shop):
     shop.installer.require([LIBFUSE_2])
-    home = home_of(shop.arguments.java)
+    home = shop.jdk()
     class_path = shop.compile("jnr-fuse", home)
     # the last two make writes larger than a page and reads as large as its library allows
     options = "direct_io,hard_remove,big_writes,max_write=131072"
@@ -128,7 +134,7 @@ def build_jnr_fuse(shop):
 
 def build_jni_fuse(shop):
     shop.installer.require([LIBFUSE_3])
-    home = home_of(shop.arguments.java)
+    home = shop.jdk()
     class_path = shop.compile("jni-fuse", home)
     return [Built("JNI-FUSE", f"Alluxio JNI-FUSE {version_in('jni-fuse')}, libfuse 3, JDK {jdk_version(home)}",
                   lambda seconds: [str(home / "bin/java"), "-cp", class_path, "JniFlat", "DIRECTORY",
@@ -187,7 +193,7 @@ def flat_jar():
 
 def build_ours(shop):
     arguments = shop.arguments
-    home = home_of(arguments.java)
+    home = shop.jdk()
     class_path = (arguments.class_path or flat_jar()).resolve()
     start = [str(home / "bin/java"), "-jar", runnable_jar(arguments), "mount", "flat", "--class-path", str(class_path),
              "-o"]

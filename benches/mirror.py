@@ -355,10 +355,11 @@ def compare(arguments, workspace):
             raise Failure(f"no work is called {arguments.only}: see --list")
         make_files(backing)
         mounts.mount(arguments, workspace, backing)
-        told = {"environment": environment(arguments.java), "backing file system": type_of(backing),
+        told = {"environment": environment(arguments.java),
+                "C libfuse": run(["pkg-config", "--modversion", "fuse3"], 10).strip(), "backing file system": type_of(backing),
                 "rounds": arguments.rounds, "seconds": arguments.seconds, "left out": mounts.left_out,
                 "commands": {peer.name: peer.process.args for peer in mounts.of(REMEMBERING) if peer.name != DIRECTORY}}
-        print(f"{told['environment']}, files on {told['backing file system']}")
+        print(f"{told['environment']}, C libfuse {told['C libfuse']}, files on {told['backing file system']}")
         for job in jobs:  # the compilers of the JVM get their time before anything counts
             for peer in mounts.of_job(job, told["backing file system"]):
                 measure(peer, job, min(2, arguments.seconds))

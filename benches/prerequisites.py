@@ -48,6 +48,7 @@ MAVEN = executable("mvn", "maven")
 LIBFUSE_HEADERS = developed_with("fuse3", "libfuse3-dev")
 LIBFUSE_3 = library("libfuse3.so.3", "libfuse3-3")
 LIBFUSE_2 = library("libfuse.so.2", "libfuse2")
+JDK = executable("javac", "openjdk-17-jdk-headless")
 CARGO = executable("cargo", "", "install Rust 1.85 or newer with rustup")
 UNMOUNT = executable("umount", "mount")
 
@@ -107,12 +108,12 @@ def home_of(java):
     """The JDK that a java command belongs to."""
     found = shutil.which(java)
     if not found:
-        raise Failure(f"{java} is missing: apt-get install openjdk-17-jdk-headless, or name one with --java")
+        raise Failure(f"{java} is missing: name the java of a JDK")
     return Path(found).resolve().parent.parent
 
 
 def javac_of(home):
     javac = home / "bin/javac"
     if not javac.exists():
-        raise Failure(f"{javac} is missing: apt-get install openjdk-17-jdk-headless, or name a JDK with --java")
+        raise Failure(f"{javac} is missing: name the java of a JDK, not of a JRE")
     return javac

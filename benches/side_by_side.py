@@ -5,6 +5,7 @@ It measures nothing and prints no table by itself.
 """
 import os
 import select
+import shutil
 import signal
 import statistics
 import subprocess
@@ -155,11 +156,11 @@ def runnable_jar(arguments):
 
 def environment(java):
     """One line that says where the figures come from."""
-    jdk = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
-    libfuse = run(["pkg-config", "--modversion", "fuse3"], 10).strip()
+    jdk = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr \
+        if shutil.which(java) else f"no {java}"
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     return (f"Linux {os.uname().release} {os.uname().machine}, {os.cpu_count()} CPUs ({cpu}), "
-            f"{jdk.splitlines()[0]}, C libfuse {libfuse}, {run(['fio', '--version'], 10).strip()}, "
+            f"{jdk.splitlines()[0]}, {run(['fio', '--version'], 10).strip()}, "
             f"load average before: {os.getloadavg()[0]:.1f}")
 
 
