@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares FerroFuse with other FUSE libraries: the same file system on each, the same work, side by side.
 
-usage: compare.py [--install] [--quick] [--rounds N] [--seconds S] [--only PATTERN]... [--peers KEY,...] [--list]
+usage: compare.py [--install] [--quick | --check] [--rounds N] [--seconds S] [--only PATTERN]... [--peers KEY,...] [--list]
                   [--ours [NAME:]OPTIONS]... [--json FILE] [--svg FILE] [-o OPTIONS]
                   [--jar JAR] [--class-path JAR] [--java JAVA] [--jfuse-java JAVA]
 
@@ -24,7 +24,7 @@ from flat_peers import BUILDERS, CACHE, USUAL, Workshop
 from flat_work import ASKING, QUICK, REMEMBERING, all_work
 from prerequisites import COMPILER, FIO, PKG_CONFIG, UNMOUNT, Installer
 from progress import Progress
-from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, main, run
+from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, first_line, main, run
 from work import compile_metadata
 
 CHECK_SECONDS = 30
@@ -64,7 +64,7 @@ class Mounts:
             if peer:
                 peer.close()
             self.left_out[built.name] = str(failure).strip()
-            self.progress.say(f"left out: {failure}")
+            self.progress.say(f"left out: {built.name}: {first_line(failure)}")
 
     def mount_again(self, name, timeouts):
         self.peers.pop(name).close()
@@ -73,6 +73,10 @@ class Mounts:
     def close(self):
         while self.peers:
             self.peers.popitem()[1].close()
+
+
+def reasons(left_out):
+    return "; ".join(f"{name}: {first_line(why)}" for name, why in left_out.items())
 
 
 def has_ring(peer):
@@ -112,7 +116,7 @@ def measure_row(mounts, row, arguments, progress):
     for name in failed:
         rates.pop(name, None)
         cpu.pop(name, None)
-        progress.say(f"{name} failed at \"{row.name}\" and is mounted anew: {failed[name].splitlines()[0]}")
+        progress.say(f"{name} failed at \"{row.name}\" and is mounted anew: {first_line(failed[name])}")
         mounts.mount_again(name, row.timeouts)
     return {"work": row.name, "curve": row.curve(), "concurrency": getattr(row, "concurrency", row.processes),
             "bytes": row.block_bytes, "operations per second": rates, "CPU us per operation": cpu, "failed": failed}
@@ -128,7 +132,7 @@ def build_peers(arguments, workspace, installer, progress):
             built += BUILDERS[key](shop)
         except Failure as failure:
             left_out[key] = str(failure).strip()
-            progress.say(f"left out: {key}: {failure}")
+            progress.say(f"left out: {key}: {first_line(failure)}")
     return built, left_out
 
 
@@ -143,13 +147,16 @@ def chosen_work(arguments, program):
 def compare(arguments, workspace):
     progress = Progress()
     installer = Installer(arguments.install, progress.say)
-    installer.require([FIO, COMPILER, PKG_CONFIG, UNMOUNT])
     CACHE.mkdir(parents=True, exist_ok=True)
+    if arguments.check:
+        check(arguments, workspace, installer, progress)
+        return
+    installer.require([FIO, COMPILER, PKG_CONFIG, UNMOUNT])
     compile_metadata(workspace / "metadata")
     rows = chosen_work(arguments, workspace / "metadata")
     built, left_out = build_peers(arguments, workspace, installer, progress)
     if len(built) < 2:
-        raise Failure("nothing to compare: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()))
+        raise Failure("nothing to compare: " + reasons(left_out))
     mounts = Mounts(built, workspace, progress)
     mounts.left_out.update(left_out)
     progress.plan(len(rows) * len(built) * (arguments.rounds + 1) + len(built) * len({row.timeouts for row in rows}))
@@ -167,6 +174,32 @@ def compare(arguments, workspace):
         mounts.close()
         if told["rows"]:  # also of a run that is cut short
             finish(told, arguments)
+    require_ours(told, built)
+
+
+def require_ours(told, built):
+    """Other libraries may fail, ours may not."""
+    failed = {name for row in told["rows"] for name in row["failed"]} | told["left out"].keys()
+    for each in built:
+        if each.ours and each.name in failed:
+            raise Failure(f"{each.name} failed, see above")
+
+
+def check(arguments, workspace, installer, progress):
+    """Mounts every peer both ways, which has it checked, and measures nothing."""
+    built, left_out = build_peers(arguments, workspace, installer, progress)
+    mounts = Mounts(built, workspace, progress)
+    mounts.left_out.update(left_out)
+    try:
+        for timeouts in (REMEMBERING, ASKING):
+            mounts.mount_all(timeouts)
+            for name in mounts.peers:
+                print(f"{name} with timeouts of {timeouts} s: serves the flat file system", flush=True)
+            mounts.close()
+    finally:
+        mounts.close()
+    if mounts.left_out:
+        raise Failure(f"left out: {reasons(mounts.left_out)}")
 
 
 def run_rows(mounts, rows, told, arguments, progress):
@@ -175,7 +208,7 @@ def run_rows(mounts, rows, told, arguments, progress):
                           "command": mounts.peers[each.name].process.args}
                          for each in mounts.built if each.name in mounts.peers]
         if len(told["peers"]) < 2:
-            raise Failure("nothing to compare: " + "; ".join(f"{n}: {why}" for n, why in mounts.left_out.items()))
+            raise Failure("nothing to compare: " + reasons(mounts.left_out))
         print(report.head(told, told["peers"][0]["name"]), flush=True)
     names = [peer["name"] for peer in told["peers"]]
     for row in rows:
@@ -200,7 +233,7 @@ def finish(told, arguments):
     for line in report.failures(told["rows"]):
         print(line)
     for name, reason in told["left out"].items():
-        print(f"left out: {name}: {reason.splitlines()[0]}")
+        print(f"left out: {name}: {first_line(reason)}")
     write_json(told, arguments)
     if arguments.svg:
         drawn = chart.draw_told(told)
@@ -224,6 +257,7 @@ def parser():
     built.add_argument("--install", action="store_true", help="have apt-get install what the peers lack")
     built.add_argument("--quick", action=Quick, nargs=0, default=False,
                        help=f"{len(QUICK)} rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes once all is built")
+    built.add_argument("--check", action="store_true", help="measure nothing, only mount and check every peer")
     built.add_argument("--only", action="append", metavar="PATTERN", help="only work whose name matches, as a shell would")
     built.add_argument("--list", action="store_true", help="only tell the names of the work and of the peers")
     built.add_argument("--peers", type=peer_keys, default=USUAL, metavar="KEY,...",

@@ -5,9 +5,9 @@ It reads rows as compare.py's JSON has them.
 import math
 import statistics
 
-from side_by_side import spread
+from side_by_side import first_line, spread
 
-WORK = 38
+WORK = 40
 COLUMN = 19
 
 
@@ -28,7 +28,7 @@ def line(first, cells):
 def head(told, base):
     out = [told["environment"]]
     out += [f"  {peer['name']}: {peer['what']}" for peer in told["peers"]]
-    out += [f"  left out: {name}: {reason}" for name, reason in told["left out"].items()]
+    out += [f"  left out: {name}: {first_line(reason)}" for name, reason in told["left out"].items()]
     return "\n".join([*out, "", f"{told['rounds']} rounds of {told['seconds']} s; operations/s of each divided by that"
                       f" of {base} in the same round, median [min-max]",
                       line("work", [peer["name"] for peer in told["peers"] if peer["name"] != base])])
@@ -44,7 +44,7 @@ def ratio_line(row, names, base):
 
 
 def failures(rows):
-    return [f"failed: {name}, \"{row['work']}\": {reason.strip().splitlines()[0]}"
+    return [f"failed: {name}, \"{row['work']}\": {first_line(reason)}"
             for row in rows for name, reason in row["failed"].items()]
 
 

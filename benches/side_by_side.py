@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,11 @@ INSIDE = "FERROFUSE_COMPARE_INSIDE"
 
 class Failure(Exception):
     """Something that the user can put right; the message says what."""
+
+
+def first_line(failure):
+    """What a table has room for; the JSON has all of it."""
+    return str(failure).strip().partition("\n")[0]
 
 
 class Peer:
@@ -87,27 +93,27 @@ def run_together(commands, seconds, release=lambda: None):
     A client can't be killed while a server has a request of it: release() is called before clients that are late are
     killed, and has to end the server if it may be the one to blame.
     """
-    started, deadline = [], time.monotonic() + seconds
+    started, files, deadline = [], ExitStack(), time.monotonic() + seconds
     try:
         for command in commands:
-            out, errors = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+            out, errors = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
             started.append((subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors), out, errors))
         for process, *_ in started:
             process.wait(max(0.1, deadline - time.monotonic()))
         texts = [[read_again(out), read_again(errors)] for _, out, errors in started]
     except subprocess.TimeoutExpired as late:
         release()
-        raise Failure(f"{' '.join(late.cmd)}: still running after {seconds} s") from late
+        raise Failure(f"{late.cmd[0]} is still running after {seconds} s\n{' '.join(late.cmd)}") from late
     except FileNotFoundError as missing:
         raise Failure(f"{missing.filename} is missing: install it") from missing
     finally:
-        for process, out, errors in started:
+        for process, *_ in started:
             end(process)
-            out.close()
-            errors.close()
+        files.close()
     for (process, *_), (out, errors) in zip(started, texts):
         if process.returncode:
-            raise Failure(f"{' '.join(process.args)}: exit {process.returncode}\n{out}{errors}")
+            said = next((line for line in (errors + out).splitlines() if line.strip()), "")
+            raise Failure(f"{process.args[0]}: exit {process.returncode}: {said}\n{' '.join(process.args)}\n{out}{errors}")
     return [out for out, _ in texts]
 
 
