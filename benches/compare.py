@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares FerroFuse with other FUSE libraries: the same file system on each, the same work, side by side.
 
-usage: compare.py [--install] [--quick | --check] [--rounds N] [--seconds S] [--only PATTERN]... [--peers KEY,...] [--list]
-                  [--ours [NAME:]OPTIONS]... [--json FILE] [--svg FILE] [-o OPTIONS]
+usage: compare.py [--install] [--quick | --check | --list] [--rounds N] [--seconds S]
+                  [--only PATTERN]... [--peers KEY,...] [--json FILE] [--svg FILE] [--ours [NAME:]OPTIONS]... [-o OPTIONS]
                   [--jar JAR] [--class-path JAR] [--java JAVA] [--jfuse-java JAVA]
 
 Every library's file system is built and mounted in mount and pid name spaces of its own, and each piece of work is done
@@ -256,12 +256,13 @@ def parser():
     add_common_arguments(built)
     built.add_argument("--install", action="store_true", help="have apt-get install what the peers lack")
     built.add_argument("--quick", action=Quick, nargs=0, default=False,
-                       help=f"{len(QUICK)} rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes once all is built")
+                       help=f"{len(QUICK)} rows, {QUICK_ROUNDS} rounds of {QUICK_SECONDS} s: about 3 minutes")
     built.add_argument("--check", action="store_true", help="measure nothing, only mount and check every peer")
-    built.add_argument("--only", action="append", metavar="PATTERN", help="only work whose name matches, as a shell would")
+    built.add_argument("--only", action="append", metavar="PATTERN",
+                       help="only work whose name matches, as a shell would; may be repeated")
     built.add_argument("--list", action="store_true", help="only tell the names of the work and of the peers")
     built.add_argument("--peers", type=peer_keys, default=USUAL, metavar="KEY,...",
-                       help=f"some of {','.join(BUILDERS)} (all but control, which is C libfuse once more: the noise)")
+                       help=f"some of {','.join(BUILDERS)} (all but control, which is C libfuse once more)")
     built.add_argument("--ours", action="append", metavar="[NAME:]OPTIONS",
                        help="a FerroFuse mount with these options, for example transport=dev; may be repeated")
     built.add_argument("--json", type=Path, help="write all figures to this file, too")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from prerequisites import (CARGO, COMPILER, JDK, LIBFUSE_2, LIBFUSE_3, LIBFUSE_HEADERS, MAVEN, PKG_CONFIG,
+from prerequisites import (CARGO, COMPILER, JDK, JVMS, LIBFUSE_2, LIBFUSE_3, LIBFUSE_HEADERS, MAVEN, PKG_CONFIG,
                            home_of, javac_of, jdk_version, newest_jdk)
 from side_by_side import HERE, ROOT, Failure, compile_with_fuse, run, runnable_jar
 
@@ -167,8 +167,8 @@ def jfuse_jdk(shop):
             pass  # only newer releases of Debian have it
         version, home = newest_jdk()
     if version < JFUSE_JDK:
-        raise Failure(f"needs JDK {JFUSE_JDK} or newer, and the newest in /usr/lib/jvm is {version or 'missing'}: install"
-                      " one (Temurin 25, openjdk-25-jdk-headless), or name it with --jfuse-java")
+        raise Failure(f"needs JDK {JFUSE_JDK} or newer, and the newest in {JVMS} is {version or 'none'}: install one"
+                      " (Temurin 25, openjdk-25-jdk-headless), or name its java with --jfuse-java")
     return home
 
 

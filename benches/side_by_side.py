@@ -97,7 +97,8 @@ def run_together(commands, seconds, release=lambda: None):
     try:
         for command in commands:
             out, errors = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
-            started.append((subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors), out, errors))
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+            started.append((process, out, errors))
         for process, *_ in started:
             process.wait(max(0.1, deadline - time.monotonic()))
         texts = [[read_again(out), read_again(errors)] for _, out, errors in started]
@@ -113,7 +114,8 @@ def run_together(commands, seconds, release=lambda: None):
     for (process, *_), (out, errors) in zip(started, texts):
         if process.returncode:
             said = next((line for line in (errors + out).splitlines() if line.strip()), "")
-            raise Failure(f"{process.args[0]}: exit {process.returncode}: {said}\n{' '.join(process.args)}\n{out}{errors}")
+            raise Failure(f"{process.args[0]}: exit {process.returncode}: {said}\n"
+                          f"{' '.join(process.args)}\n{out}{errors}")
     return [out for out, _ in texts]
 
 
@@ -177,8 +179,8 @@ def spread(values, digits=2):
 def enter_name_spaces(script):
     """Starts over as pid 1 of name spaces that take every mount and process with them when they end."""
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
-                          script, *sys.argv[1:]])
+    os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGTERM", "--mount-proc",
+                          sys.executable, script, *sys.argv[1:]])
 
 
 def main(script, parser, compare):

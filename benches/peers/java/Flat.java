@@ -119,8 +119,9 @@ final class Flat {
   }
 
   /**
-   * Gives a file that was made another name; answers 0 or negative an errno. libfuse 3 calls it for a
-   * file that is removed before its last close has arrived, and its Java bindings can't tell it not to.
+   * Gives a file that was made another name; answers 0 or negative an errno. libfuse 3 calls it for
+   * a file that is removed before its last close has arrived, and its Java bindings can't tell it
+   * not to.
    */
   synchronized int rename(String from, String to) {
     Integer file = files.get(from);

@@ -23,7 +23,9 @@ final class JfuseFlat implements FuseOperations {
 
   public static void main(String[] arguments) throws Exception {
     FuseBuilder builder = Fuse.builder();
-    builder.build(new JfuseFlat(builder.errno())).mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
+    builder
+        .build(new JfuseFlat(builder.errno()))
+        .mount("flat", Path.of(arguments[0]), "-o", arguments[1]);
     while (isMounted(arguments[0])) { // nothing of the binding waits for an unmount or tells of it
       Thread.sleep(500);
     }

@@ -8,7 +8,9 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Set;
 
-/** The flat file system on Alluxio's JNI-FUSE, for compare.py: {@code JniFlat DIRECTORY OPTIONS}. */
+/**
+ * The flat file system on Alluxio's JNI-FUSE, for compare.py: {@code JniFlat DIRECTORY OPTIONS}.
+ */
 final class JniFlat extends AbstractFuseFileSystem {
   private final Flat flat = new Flat();
 

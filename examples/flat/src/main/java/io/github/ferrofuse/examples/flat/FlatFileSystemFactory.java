@@ -18,7 +18,7 @@ public final class FlatFileSystemFactory implements FileSystemFactory {
   @Override
   public String help() {
     return "flat: one directory of files in memory that only copy bytes, for benchmarks; no"
-               + " options";
+        + " options";
   }
 
   @Override
