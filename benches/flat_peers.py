@@ -79,6 +79,18 @@ def timeouts(seconds):
     return f"entry_timeout={seconds},attr_timeout={seconds}"
 
 
+def loaded_libfuse_3():
+    """The file that a program gets which asks the loader for libfuse3.so.3, with all of its version."""
+    for line in run(["ldconfig", "-p"], 10).splitlines():
+        if "libfuse3.so.3 " in line:
+            return Path(line.split("=> ")[1]).resolve()
+    raise Failure("ldconfig does not know libfuse3.so.3: run ldconfig")
+
+
+def libfuse_3():
+    return "libfuse " + loaded_libfuse_3().name.partition(".so.")[2]
+
+
 def libfuse(shop):
     """The program on C libfuse, and the library's version."""
     shop.installer.require([COMPILER, PKG_CONFIG, LIBFUSE_HEADERS])
@@ -136,7 +148,7 @@ def build_jni_fuse(shop):
     shop.installer.require([LIBFUSE_3])
     home = shop.jdk()
     class_path = shop.compile("jni-fuse", home)
-    return [Built("JNI-FUSE", f"Alluxio JNI-FUSE {version_in('jni-fuse')}, libfuse 3, JDK {jdk_version(home)}",
+    return [Built("JNI-FUSE", f"Alluxio JNI-FUSE {version_in('jni-fuse')}, {libfuse_3()}, JDK {jdk_version(home)}",
                   lambda seconds: [str(home / "bin/java"), "-cp", class_path, "JniFlat", "DIRECTORY",
                                    timeouts(seconds)])]
 
@@ -145,9 +157,8 @@ def build_jfuse(shop):
     shop.installer.require([LIBFUSE_3])
     home = jfuse_jdk(shop)
     class_path = shop.compile("jfuse", home)
-    libraries = Path(next(line.split("=> ")[1] for line in run(["ldconfig", "-p"], 10).splitlines()
-                          if "libfuse3.so.3 " in line)).parent
-    return [Built("jfuse", f"jfuse {version_in('jfuse')}, libfuse 3, JDK {jdk_version(home)}",
+    libraries = loaded_libfuse_3().parent
+    return [Built("jfuse", f"jfuse {version_in('jfuse')}, {libfuse_3()}, JDK {jdk_version(home)}",
                   lambda seconds: [str(home / "bin/java"), "--enable-native-access=ALL-UNNAMED",
                                    f"-Djava.library.path={libraries}", "-cp", class_path, "JfuseFlat", "DIRECTORY",
                                    timeouts(seconds)])]

@@ -21,6 +21,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 30
 # How long a process that was killed may take to end.
 KILLED_SECONDS = 10
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INSIDE = "FERROFUSE_COMPARE_INSIDE"
 
 
@@ -183,6 +184,13 @@ def enter_name_spaces(script):
                           sys.executable, script, *sys.argv[1:]])
 
 
+def stop(number, _frame):
+    """Has everything put away, once: a second signal must not interrupt that."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(script, parser, compare):
     """Has compare(arguments, workspace) run as root, in name spaces and a directory that go away with it."""
     name = Path(script).name
@@ -194,11 +202,10 @@ def main(script, parser, compare):
     if INSIDE not in os.environ:
         enter_name_spaces(script)
     # pid 1 ignores signals that it does not handle
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for each in ENDING:
+        signal.signal(each, stop)
     with tempfile.TemporaryDirectory(prefix="ferrofuse-compare-") as workspace:
         try:
             compare(arguments, Path(workspace))
         except Failure as failure:
             sys.exit(f"{name}: {failure}")
-        except KeyboardInterrupt:
-            sys.exit(130)
