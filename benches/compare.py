@@ -152,6 +152,8 @@ def compare(arguments, workspace):
         check(arguments, workspace, installer, progress)
         return
     installer.require([FIO, COMPILER, PKG_CONFIG, UNMOUNT])
+    told = {"environment": environment(arguments.java), "rounds": arguments.rounds, "seconds": arguments.seconds,
+            "peers": [], "left out": {}, "rows": []}  # before building, which is a load, too
     compile_metadata(workspace / "metadata")
     rows = chosen_work(arguments, workspace / "metadata")
     built, left_out = build_peers(arguments, workspace, installer, progress)
@@ -160,8 +162,7 @@ def compare(arguments, workspace):
     mounts = Mounts(built, workspace, progress)
     mounts.left_out.update(left_out)
     progress.plan(len(rows) * len(built) * (arguments.rounds + 1) + len(built) * len({row.timeouts for row in rows}))
-    told = {"environment": environment(arguments.java), "rounds": arguments.rounds, "seconds": arguments.seconds,
-            "peers": [], "left out": mounts.left_out, "rows": []}
+    told["left out"] = mounts.left_out
     try:
         for timeouts in (REMEMBERING, ASKING):
             of_these = [row for row in rows if row.timeouts == timeouts]
@@ -209,6 +210,7 @@ def run_rows(mounts, rows, told, arguments, progress):
                          for each in mounts.built if each.name in mounts.peers]
         if len(told["peers"]) < 2:
             raise Failure("nothing to compare: " + reasons(mounts.left_out))
+        progress.clear()
         print(report.head(told, told["peers"][0]["name"]), flush=True)
     names = [peer["name"] for peer in told["peers"]]
     for row in rows:

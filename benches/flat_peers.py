@@ -4,7 +4,7 @@ One that can't be built here is a Failure that says why and what to do. It mount
 """
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -19,7 +19,7 @@ BUILD_SECONDS = 600
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 JFUSE_JDK = 22
 RING_SWITCH = Path("/sys/module/fuse/parameters/enable_uring")
-# How many threads libfuse 3 and 2 serve with at most; fuser serves with one unless told.
+# How many threads libfuse 3 serves with at most, which is its default; fuser serves with one unless told.
 THREADS = 10
 
 
@@ -39,7 +39,6 @@ class Workshop:
     arguments: object
     installer: object
     workspace: Path
-    jars: dict = field(default_factory=dict)
 
     def jdk(self):
         """The JDK of --java."""
