@@ -25,7 +25,7 @@ from flat_work import ASKING, QUICK, REMEMBERING, all_work
 from prerequisites import COMPILER, FIO, PKG_CONFIG, UNMOUNT, Installer
 from progress import Progress
 from side_by_side import HERE, Failure, Peer, add_common_arguments, environment, first_line, main, run
-from work import compile_metadata
+from work import compile_metadata, measure
 
 CHECK_SECONDS = 30
 # A run before those that count, for the JVM's compilers.
@@ -85,23 +85,17 @@ def has_ring(peer):
     return any("io_uring" in str(each.readlink()) for each in descriptors.iterdir())
 
 
-def measure(peer, row, seconds):
-    """Answers (operations per second, CPU microseconds of the server per operation) of one run."""
-    before = peer.cpu_seconds()
-    rate, operations = row.run(peer, seconds)
-    used = peer.cpu_seconds() - before
-    if not operations:
-        raise Failure(f"{peer.name} did nothing in {seconds} s of \"{row.name}\":\n{peer.said()}")
-    return rate, used * 1e6 / operations
+def order_of(names, turn):
+    """Every round begins with another peer, and every other one goes backwards: neighbours change sides, too."""
+    begin = turn % max(1, len(names))
+    return names[begin:] + names[:begin] if turn % 2 == 0 else names[begin::-1] + names[:begin:-1]
 
 
 def measure_row(mounts, row, arguments, progress):
     """Answers what the JSON says of a row. A peer that fails is mounted anew for the next one."""
     rates, cpu, failed = {}, {}, {}
     for turn in range(-1, arguments.rounds):  # the first does not count
-        names = [name for name in mounts.peers if name not in failed]
-        turned = max(turn, 0) % max(1, len(names))
-        for name in names[turned:] + names[:turned]:
+        for name in order_of([name for name in mounts.peers if name not in failed], max(turn, 0)):
             where = f"round {turn + 1} of {arguments.rounds}" if turn >= 0 else "warming up"
             progress.step(f"{row.name}: {where}, {name}")
             try:

@@ -25,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+import work
 from side_by_side import (Failure, Peer, add_common_arguments, compile_with_fuse, environment, main, run, runnable_jar,
                           spread)
 from work import compile_metadata, fio, fio_command, metadata
@@ -60,6 +61,9 @@ class Unmounted:
 
     def cpu_seconds(self):
         return 0.0
+
+    def said(self):
+        return ""
 
     def close(self):
         pass
@@ -246,13 +250,9 @@ def passes_through(peer):
 def measure(peer, job, seconds):
     """Answers (operations per second, CPU microseconds of the server per operation)."""
     getattr(job, "prepare", lambda _: None)(peer)
-    before = peer.cpu_seconds()
-    rate, operations = job.run(peer, seconds)
-    used = peer.cpu_seconds() - before
+    figures = work.measure(peer, job, seconds)
     getattr(job, "clean_up", lambda _: None)(peer)
-    if not operations:
-        raise Failure(f"{peer.name} did nothing in {seconds} s of \"{job.name}\"")
-    return rate, used * 1e6 / operations
+    return figures
 
 
 def targets_of(job):

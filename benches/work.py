@@ -1,11 +1,11 @@
 """Single runs of work on a directory: fio's transfers and the passes of metadata.c. compare.py and mirror.py say which.
 
-It knows nothing of who serves the directory, and keeps no figures.
+It keeps no figures.
 """
 import json
 import os
 
-from side_by_side import HERE, run, run_together
+from side_by_side import HERE, Failure, run, run_together
 
 # How long a run may take beyond its time: fio prepares files and threads, metadata.c finishes its pass.
 GRACE_SECONDS = 30
@@ -44,3 +44,13 @@ def metadata(program, kind, directory, counts, seconds, processes=1, prefix=(), 
         rate += made * 1e9 / nanoseconds
         operations += made
     return rate, operations
+
+
+def measure(peer, work, seconds):
+    """Answers (operations per second, CPU microseconds of the server per operation) of one run of work."""
+    before = peer.cpu_seconds()
+    rate, operations = work.run(peer, seconds)
+    used = peer.cpu_seconds() - before
+    if not operations:
+        raise Failure(f"{peer.name} did nothing in {seconds} s of \"{work.name}\":\n{peer.said()}")
+    return rate, used * 1e6 / operations

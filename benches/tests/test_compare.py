@@ -44,6 +44,12 @@ class Work(unittest.TestCase):
         self.assertEqual(compare.parser().parse_args(["--peers", "ours,c"]).peers, ["c", "ours"])
 
 
+    def test_rounds_begin_with_different_peers_and_neighbours_change_sides(self):
+        orders = ["".join(compare.order_of(list("abcd"), turn)) for turn in range(4)]
+        self.assertEqual(orders, ["abcd", "badc", "cdab", "dcba"])
+        self.assertEqual(compare.order_of([], 3), [])
+
+
 class Processes(unittest.TestCase):
     def test_the_server_is_ended_before_a_client_that_is_late(self):
         released = []
