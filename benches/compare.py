@@ -81,8 +81,13 @@ def reasons(left_out):
 
 def has_ring(peer):
     """Whether the server holds an io_uring, which io_uring_setup(2) makes a descriptor of."""
-    descriptors = Path(f"/proc/{peer.process.pid}/fd")
-    return any("io_uring" in str(each.readlink()) for each in descriptors.iterdir())
+    for each in Path(f"/proc/{peer.process.pid}/fd").iterdir():
+        try:
+            if "io_uring" in str(each.readlink()):
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
 
 
 def order_of(names, turn):

@@ -356,7 +356,8 @@ def compare(arguments, workspace):
         make_files(backing)
         mounts.mount(arguments, workspace, backing)
         told = {"environment": environment(arguments.java),
-                "C libfuse": run(["pkg-config", "--modversion", "fuse3"], 10).strip(), "backing file system": type_of(backing),
+                "C libfuse": run(["pkg-config", "--modversion", "fuse3"], 10).strip(),
+                "backing file system": type_of(backing),
                 "rounds": arguments.rounds, "seconds": arguments.seconds, "left out": mounts.left_out,
                 "commands": {peer.name: peer.process.args for peer in mounts.of(REMEMBERING) if peer.name != DIRECTORY}}
         print(f"{told['environment']}, C libfuse {told['C libfuse']}, files on {told['backing file system']}")
