@@ -131,6 +131,7 @@ fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error>
         "metrics" => config.metrics = true,
         "slow" => config.slow_after = Some(Duration::from_nanos(number(name, value)?)),
         "clone_fd" => config.clone_fd = true,
+        "idle_spin" => config.idle_spin = Duration::from_nanos(number(name, value)?),
         _ => return Err(unknown(name.as_bytes())),
     }
     Ok(())
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn settings_reach_mount_and_session() {
         let settings = parse(
-            b"point=/mnt/\xff\0root=-1\0operations=-2\0ro=\0max_write=8192\0uid=4294967295\0metrics=\0slow=2000000\0",
+            b"point=/mnt/\xff\0root=-1\0operations=-2\0ro=\0max_write=8192\0uid=4294967295\0metrics=\0slow=2000000\0idle_spin=30000\0",
         )
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.mount.point.as_os_str().as_bytes(), b"/mnt/\xff");
@@ -190,6 +191,7 @@ mod tests {
         assert_eq!(settings.config.uid, Some(u32::MAX));
         assert!(settings.config.metrics);
         assert_eq!(settings.config.slow_after, Some(Duration::from_millis(2)));
+        assert_eq!(settings.config.idle_spin, Duration::from_micros(30));
     }
 
     #[test]

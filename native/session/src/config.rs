@@ -67,6 +67,8 @@ pub struct Config {
     pub clone_fd: bool,
     /// How the number of workers follows the load; `None`: each thread in `Session::serve` is a worker.
     pub growth: Option<Growth>,
+    /// How long one idle worker looks for the next request before it sleeps.
+    pub idle_spin: Duration,
     /// Nodes that the kernel may refer to at once. Memory is reserved for all, and used as they come.
     pub max_nodes: u32,
     /// Files and directories that may be open at once, as `max_nodes`.
@@ -110,6 +112,7 @@ impl Default for Config {
             umask: None,
             clone_fd: false,
             growth: None,
+            idle_spin: Duration::ZERO,
             max_nodes: 1 << 24,
             max_handles: 1 << 20,
             max_locks: 1 << 20,

@@ -31,7 +31,7 @@ use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::{Naming, Nodes};
 use crate::notify::Retrievals;
-use crate::transport::{Channel, Channels, End, Sleepers, Waker};
+use crate::transport::{Channel, Channels, End, Sleepers, Spin, Waker};
 use crate::worker::{Left, Worker};
 
 /// One mounted file system.
@@ -59,6 +59,8 @@ pub struct Session<M: Memory> {
     pub(crate) retrievals: Retrievals,
     pub(crate) waker: Waker,
     pub(crate) sleepers: Sleepers,
+    /// `None`: workers sleep at once.
+    pub(crate) spin: Option<Spin>,
     pub(crate) channels: Channels,
     pub(crate) crew: Crew,
     ready: Mutex<VecDeque<Waiting<M>>>,
@@ -128,6 +130,7 @@ impl<M: Memory> Session<M> {
             retrievals: Retrievals::default(),
             waker,
             sleepers,
+            spin: Spin::new(config.idle_spin),
             crew: Crew::new(config.growth),
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),

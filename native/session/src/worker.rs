@@ -101,6 +101,9 @@ impl<'s, H: Handler> Worker<'s, H> {
                 // Its memory and its descriptor go with it.
                 return Ok(Left::Surplus);
             }
+            if let Some(spin) = &self.session.spin {
+                spin.look(&self.channel, || self.session.has_work());
+            }
             self.bed.lies_down();
             let received = if self.session.has_work() {
                 Received::Roused

@@ -6,9 +6,11 @@
 mod channels;
 mod dev;
 mod rouse;
+mod spin;
 mod wake;
 
 pub(crate) use channels::Channels;
 pub(crate) use dev::{Bytes, Channel, End, Received};
 pub(crate) use rouse::{Bed, Sleeper, Sleepers};
+pub(crate) use spin::Spin;
 pub(crate) use wake::{Call, Waker};

@@ -94,6 +94,11 @@ final class MountOptionParser {
         (b, v) -> b.maxIdleThreads(number("max_idle_threads", v)));
     flag("clone_fd", "a /dev/fuse descriptor per thread (default)", (b, v) -> b.cloneFd(true));
     flag("noclone_fd", "one descriptor for all threads", (b, v) -> b.cloneFd(false));
+    valued(
+        "idle_spin",
+        "SECONDS",
+        "look for requests so long before sleeping (0)",
+        (b, v) -> b.idleSpin(seconds("idle_spin", v)));
     valued("transport", "auto|dev", "how requests arrive (auto)", (b, v) -> transport(b, v));
     flag(
         "auto_unmount", "fusermount3 unmounts if this process dies", (b, v) -> b.autoUnmount(true));

@@ -269,6 +269,11 @@ public final class MountOptions {
     return set.metrics;
   }
 
+  /** {@return nanoseconds for which an idle thread looks for requests before it sleeps} */
+  public long idleSpinNanos() {
+    return set.idleSpinNanos;
+  }
+
   /** {@return nanoseconds from which on a request is logged as slow; 0 if none is} */
   public long slowNanos() {
     return set.slowNanos;

@@ -27,6 +27,7 @@ class MountOptionsTest {
     assertTrue(options.cloneFd());
     assertFalse(options.metrics());
     assertEquals(0, options.slowNanos());
+    assertEquals(0, options.idleSpinNanos());
     assertEquals(MountOptions.Transport.AUTO, options.transport());
     for (int number :
         new int[] {
@@ -51,7 +52,7 @@ class MountOptionsTest {
                 "max_read=4096,max_write=1048576,max_background=65535,threads=7,max_idle_threads=3",
                 "attr_timeout=0.5,entry_timeout=2,negative_timeout=0.000000001",
                 "direct_io,kernel_cache,writeback_cache,noclone_fd,transport=dev,auto_unmount",
-                "umask=0027,uid=1000,gid=4294967294,metrics,slow=0.25")
+                "umask=0027,uid=1000,gid=4294967294,metrics,slow=0.25,idle_spin=0.00003")
             .options();
     assertTrue(options.readOnly());
     assertTrue(options.dev());
@@ -80,6 +81,7 @@ class MountOptionsTest {
     assertEquals(-2, options.gid());
     assertTrue(options.metrics());
     assertEquals(250_000_000, options.slowNanos());
+    assertEquals(30_000, options.idleSpinNanos());
   }
 
   @Test
@@ -147,6 +149,7 @@ class MountOptionsTest {
         "max_write=1M | max_write=1M: needs a whole number",
         "max_background=0 | max_background=0: needs a number from 1 to 65535",
         "threads=0 | threads=0: needs a number from 1 to 1024",
+        "idle_spin=2 | idle_spin=PT2S: must not exceed a second",
         "attr_timeout=-1 | attr_timeout=-1: needs seconds, for example 1 or 0.5",
         "entry_timeout=1s | entry_timeout=1s: needs seconds, for example 1 or 0.5",
         "negative_timeout=1e9 | negative_timeout=1e9: needs seconds, for example 1 or 0.5",

@@ -68,6 +68,9 @@ public final class Settings {
     }
     settings.flag("writeback_cache", options.writebackCache());
     settings.flag("clone_fd", options.cloneFd());
+    if (options.idleSpinNanos() > 0) {
+      settings.put("idle_spin", options.idleSpinNanos());
+    }
     settings.flag("metrics", options.metrics());
     if (options.slowNanos() > 0) {
       settings.put("slow", options.slowNanos());

@@ -46,6 +46,7 @@ class SettingsTest {
                 .cacheSymlinks(true)
                 .readdirplus(MountOptions.Readdirplus.NEVER)
                 .slow(Duration.ofMillis(2))
+                .idleSpin(Duration.ofNanos(30_000))
                 .build());
     assertEquals("point=/m/a b%", items.get(0));
     assertEquals("fsname=\u00c3\u00bc", items.get(1));
@@ -58,6 +59,7 @@ class SettingsTest {
     assertEquals(true, items.contains("cache_symlinks="));
     assertEquals(true, items.contains("readdirplus=never"));
     assertEquals(true, items.contains("slow=2000000"));
+    assertEquals(true, items.contains("idle_spin=30000"));
     assertEquals(true, items.contains("max_read=8192"));
   }
 }
