@@ -46,6 +46,13 @@ impl Region {
     }
 }
 
+impl Region {
+    /// All of it, for whoever keeps the region.
+    pub(crate) fn as_bytes(&self) -> *mut [u8] {
+        ptr::slice_from_raw_parts_mut(self.base.as_ptr(), self.bytes)
+    }
+}
+
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: exactly the mapping made in `anonymous`; whoever held a reference into it borrowed from `self`.

@@ -11,6 +11,7 @@ use crate::crew::Growth;
 use crate::handles::Kind;
 use crate::log::Sink;
 use crate::meter::SlowSink;
+use crate::transport::uring::{Rings, Transport};
 
 /// When the kernel asks for a directory's entries together with their attributes, which saves a lookup for each that is
 /// looked at.
@@ -65,6 +66,10 @@ pub struct Config {
     pub umask: Option<u32>,
     /// Each worker reads from a descriptor of its own, where the kernel lets it.
     pub clone_fd: bool,
+    /// How requests arrive.
+    pub transport: Transport,
+    /// How many rings there are, where requests arrive over io_uring.
+    pub rings: Rings,
     /// How the number of workers follows the load; `None`: each thread in `Session::serve` is a worker.
     pub growth: Option<Growth>,
     /// How long one idle worker looks for the next request before it sleeps.
@@ -111,6 +116,8 @@ impl Default for Config {
             gid: None,
             umask: None,
             clone_fd: false,
+            transport: Transport::default(),
+            rings: Rings::default(),
             growth: None,
             idle_spin: Duration::ZERO,
             max_nodes: 1 << 24,

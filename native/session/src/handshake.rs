@@ -14,8 +14,9 @@ use crate::error::{Error, ErrorKind};
 use crate::handler::{Handler, LockKeeper, Offer, Wish};
 use crate::handles::Kind;
 use crate::lease::SPLIT;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::reply::{Delivery, Reply};
+use crate::transport::uring::{Plan, Transport};
 use crate::transport::{Channel, Received, Sleeper};
 
 /// Oldest minor version that is spoken (Linux 5.4).
@@ -60,6 +61,14 @@ impl Granted {
         }
     }
 
+    /// Has requests come over io_uring, in none of which more than `largest` bytes are written or read.
+    fn carry_by_rings(&mut self, largest: u32) {
+        self.flags |= init::OVER_IO_URING;
+        let pages = (largest / self.page_size).max(1);
+        self.max_pages = self.max_pages.min(pages);
+        self.max_write = self.max_write.min(pages * self.page_size);
+    }
+
     /// Bytes of a lease's bulk region: the largest read, write or xattr value. More than the `FUSE_MIN_READ_BUFFER` that
     /// the kernel insists on.
     pub(crate) fn bulk(&self) -> usize {
@@ -68,13 +77,14 @@ impl Granted {
     }
 }
 
-/// Waits for INIT, lets the file system say what it wishes, and answers. Tells what was settled, and who keeps locks.
+/// Waits for INIT, lets the file system say what it wishes, and answers. Tells what was settled, who keeps locks, and
+/// whether requests come over io_uring.
 pub(crate) fn hold<H: Handler>(
     channel: &Channel,
     config: &Config,
     log: &Log,
     handler: &mut H,
-) -> Result<(Granted, LockKeeper), Error> {
+) -> Result<(Granted, LockKeeper, Option<Plan>), Error> {
     let deadline = Instant::now() + config.init_deadline;
     loop {
         let (unique, arg) = receive(channel, deadline)?;
@@ -115,9 +125,37 @@ pub(crate) fn hold<H: Handler>(
                 .caused_by(io::Error::from_raw_os_error(errno.raw())));
             }
         };
-        let granted = negotiate(&offer, arg.max_readahead, config, wish);
+        let mut granted = negotiate(&offer, arg.max_readahead, config, wish);
+        let plan = match over_rings(&offer, config, log) {
+            Ok(plan) => plan,
+            Err(error) => {
+                let _ = reply.error(Errno::EPROTO);
+                return Err(error);
+            }
+        };
+        if let Some(plan) = &plan {
+            granted.carry_by_rings(plan.largest_write());
+        }
         sent(reply.record(&answer(&granted)))?;
-        return Ok((granted, keeper(&granted, wish)));
+        return Ok((granted, keeper(&granted, wish), plan));
+    }
+}
+
+/// Whether requests are to come over io_uring, and in what shape.
+fn over_rings(offer: &Offer, config: &Config, log: &Log) -> Result<Option<Plan>, Error> {
+    match Plan::make(config.transport, &config.rings, offer.flags) {
+        None => Ok(None),
+        Some(Ok(plan)) => Ok(Some(plan)),
+        Some(Err(why)) if config.transport == Transport::Uring => Err(Error::new(
+            ErrorKind::Unsupported,
+            "serving over",
+            format!("io_uring ({})", why.reason),
+            why.remedy,
+        )),
+        Some(Err(why)) => {
+            log.once(Level::Info, "transport dev", 0, format_args!("no io_uring: {why}"));
+            Ok(None)
+        }
     }
 }
 

@@ -9,13 +9,17 @@ use std::io;
 use std::sync::Arc;
 
 use ferrofuse_protocol::abi::{self, InHeader, LkIn, NotifyRetrieveIn, WriteIn};
-use ferrofuse_protocol::Opcode;
+use ferrofuse_protocol::{Errno, Opcode};
 use parking_lot::Mutex;
 
+use crate::berth::{Berth, Mail};
+use crate::gate::Pass;
 use crate::handler::{Handler, Memory};
+use crate::locks::Fate;
 use crate::meter::{Record, Watch};
 use crate::reply::Reply;
-use crate::transport::{Bytes, Channel, Received, Sleeper};
+use crate::transport::uring::{Arrived, Entry};
+use crate::transport::{Bytes, Channel, Received, Sleeper, Way};
 
 /// Where head and bulk region divide a message: behind the longest fixed part of a message that carries data.
 pub(crate) const SPLIT: usize = size_of::<InHeader>() + size_of::<WriteIn>();
@@ -32,13 +36,30 @@ pub(crate) struct Lease<M: Memory> {
     head: Box<Head>,
     memory: M,
     /// Brought the message, and takes its reply.
-    channel: Arc<Channel>,
+    origin: Origin<M>,
     /// Bytes of the message.
     len: usize,
     /// `unique` of a message that awaits its reply.
     unanswered: Option<u64>,
     /// Elsewhere, so that measuring does not make moving a lease more expensive.
     record: Box<Record>,
+}
+
+/// Where messages come from.
+enum Origin<M: Memory> {
+    /// Any message on this descriptor, for whoever has the lease.
+    Device(Arc<Channel>),
+    /// This entry of a ring. Whoever serves its messages, the lease goes back to the thread that has the ring.
+    Ring(Entry, Arc<Berth<M>>),
+}
+
+impl<M: Memory> Origin<M> {
+    fn way(&self) -> Way<'_> {
+        match self {
+            Self::Device(channel) => channel.into(),
+            Self::Ring(entry, _) => entry.stage().into(),
+        }
+    }
 }
 
 /// The parts of a lease that serving its message needs side by side.
@@ -54,7 +75,7 @@ pub(crate) struct Parts<'a, M> {
 
 /// A reply that the lease will give, with `EIO`, unless somebody takes it over.
 pub(crate) struct Due<'a> {
-    channel: &'a Channel,
+    way: Way<'a>,
     unanswered: &'a mut Option<u64>,
     errno: &'a mut i32,
     unique: u64,
@@ -63,7 +84,7 @@ pub(crate) struct Due<'a> {
 impl<'a> Due<'a> {
     pub(crate) fn take(self) -> Reply<'a> {
         *self.unanswered = None;
-        Reply::new(self.channel, self.unique).telling(self.errno)
+        Reply::new(self.way, self.unique).telling(self.errno)
     }
 }
 
@@ -72,7 +93,7 @@ impl<M: Memory> Lease<M> {
         Self {
             head: Box::new(Head([0; HEAD])),
             memory,
-            channel,
+            origin: Origin::Device(channel),
             len: 0,
             unanswered: None,
             record: Box::default(),
@@ -82,17 +103,94 @@ impl<M: Memory> Lease<M> {
     /// Waits for the next message and receives it into the lease.
     pub(crate) fn receive(&mut self, sleeper: &Sleeper) -> Received {
         debug_assert!(self.unanswered.is_none());
-        // SAFETY: `Memory` promises a mapped, writable region.
-        let received = unsafe {
-            self.channel
-                .receive(&mut self.head.0[..SPLIT], self.memory.bulk(), sleeper)
+        let Origin::Device(channel) = &self.origin else {
+            return Received::Roused;
         };
+        // SAFETY: `Memory` promises a mapped, writable region.
+        let received = unsafe { channel.receive(&mut self.head.0[..SPLIT], self.memory.bulk(), sleeper) };
         if let Received::Message(len) = received {
             self.len = len;
             self.gather();
             self.unanswered = self.header().map(|header| header.unique);
         }
         received
+    }
+
+    /// Ties the lease to an entry whose payload is the bulk region: its messages come from there from now on.
+    pub(crate) fn moor(&mut self, queue: u16, berth: Arc<Berth<M>>) {
+        // SAFETY: `Memory` promises a region that stays until it is dropped, and the thread that has the ring keeps the
+        // lease until it has closed the ring.
+        let entry = unsafe { Entry::new(queue, self.memory.bulk()) };
+        self.origin = Origin::Ring(entry, berth);
+    }
+
+    /// The entry that the lease is tied to.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        match &self.origin {
+            Origin::Device(_) => None,
+            Origin::Ring(entry, _) => Some(entry),
+        }
+    }
+
+    /// Whether only the thread that has the lease's ring may go on with it.
+    pub(crate) fn is_moored(&self) -> bool {
+        matches!(self.origin, Origin::Ring(..))
+    }
+
+    /// Hands a moored lease to the thread that has its ring; gives any other one back.
+    pub(crate) fn go_home(self, pass: Option<Pass>) -> Result<(), (Self, Option<Pass>)> {
+        let Origin::Ring(_, berth) = &self.origin else {
+            return Err((self, pass));
+        };
+        let berth = Arc::clone(berth);
+        berth.deliver(Mail::Lease(self, pass));
+        Ok(())
+    }
+
+    /// Whether the message has its answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.unanswered.is_none()
+    }
+
+    /// Answers a request that nobody has any more, as one that is dropped.
+    pub(crate) fn fails_unheard(&mut self, unique: u64) {
+        self.unanswered = None;
+        drop(Reply::new(self.origin.way(), unique));
+    }
+
+    /// Lays the message that has arrived in the entry out as [`Lease::receive`] does. `false`: it contradicts itself, and
+    /// is answered.
+    pub(crate) fn arrived(&mut self) -> bool {
+        debug_assert!(self.unanswered.is_none());
+        let Origin::Ring(entry, _) = &self.origin else {
+            return false;
+        };
+        let Arrived { header, fixed, payload } = match entry.arrived(&mut self.head.0) {
+            Ok(arrived) => arrived,
+            Err(header) => {
+                self.len = 0;
+                let _ = Reply::new(entry.stage(), header.unique).error(Errno::EIO);
+                return false;
+            }
+        };
+        let begun = size_of::<InHeader>() + fixed;
+        self.len = begun + payload;
+        self.unanswered = Some(header.unique);
+        if payload == 0 || has_data_apart(&header) && begun == SPLIT {
+            return true;
+        }
+        let bulk = self.memory.bulk();
+        let room = &mut self.head.0[begun..];
+        let names = payload.min(room.len());
+        // SAFETY: the message has this many bytes in the bulk region, which is mapped and no part of the head.
+        unsafe { std::ptr::copy_nonoverlapping(bulk.cast::<u8>(), room.as_mut_ptr(), names) };
+        // Whoever looks for the rest of a message in the bulk region takes its first byte for the one behind the split.
+        if let (Some(before), true) = (SPLIT.checked_sub(begun), self.len > SPLIT) {
+            let start = bulk.cast::<u8>();
+            // SAFETY: both inside the region; `copy` allows them to overlap.
+            unsafe { std::ptr::copy(start.add(before), start, payload - before) };
+        }
+        true
     }
 
     /// Copies what follows the beginning of the message behind it, as far as there is room.
@@ -111,7 +209,7 @@ impl<M: Memory> Lease<M> {
     }
 
     /// Takes a lock request out of the lease, which is free for another message then.
-    pub(crate) fn set_aside(&mut self) -> Option<SetAside> {
+    pub(crate) fn set_aside(&mut self) -> Option<SetAside<M>> {
         let header = *self.header()?;
         let arg = *abi::read_from::<LkIn>(self.head.0[..self.len.min(HEAD)].get(size_of::<InHeader>()..)?)?;
         let unanswered = self.unanswered.take()?;
@@ -119,21 +217,26 @@ impl<M: Memory> Lease<M> {
         Some(SetAside {
             header,
             arg,
-            channel: Some(Arc::clone(&self.channel)),
+            source: Some(match &self.origin {
+                Origin::Device(channel) => Source::Device(Arc::clone(channel)),
+                Origin::Ring(_, berth) => Source::Ring(Arc::clone(berth)),
+            }),
             record: std::mem::take(&mut self.record),
         })
     }
 
     /// Puts a lock request back into a lease, as if it had just been received.
-    pub(crate) fn resume(&mut self, mut request: SetAside) {
+    pub(crate) fn resume(&mut self, mut request: SetAside<M>) {
         debug_assert!(self.unanswered.is_none());
-        let Some(channel) = request.channel.take() else { return };
+        let Some(source) = request.source.take() else { return };
         const ARG: usize = size_of::<InHeader>();
         const END: usize = ARG + size_of::<LkIn>();
         self.head.0[..ARG].copy_from_slice(abi::bytes_of(&request.header));
         self.head.0[ARG..END].copy_from_slice(abi::bytes_of(&request.arg));
         self.len = END;
-        self.channel = channel;
+        if let Source::Device(channel) = source {
+            self.origin = Origin::Device(channel);
+        }
         self.unanswered = Some(request.header.unique);
         std::mem::swap(&mut self.record, &mut request.record);
     }
@@ -167,7 +270,7 @@ impl<M: Memory> Lease<M> {
             len: self.len,
             memory: &mut self.memory,
             due: Due {
-                channel: &self.channel,
+                way: self.origin.way(),
                 unanswered: &mut self.unanswered,
                 errno: &mut self.record.errno,
                 unique: header.unique,
@@ -178,18 +281,39 @@ impl<M: Memory> Lease<M> {
 
 /// A lock request that waits. It may wait long, and many may, so it doesn't keep the lease that it came in. Dropped, it
 /// answers `EIO`.
-pub(crate) struct SetAside {
+pub(crate) struct SetAside<M: Memory> {
     header: InHeader,
     arg: LkIn,
     /// `None`: it is in a lease again.
-    channel: Option<Arc<Channel>>,
+    source: Option<Source<M>>,
     record: Box<Record>,
 }
 
-impl Drop for SetAside {
+/// Who gives the answer to a request that was set aside.
+enum Source<M: Memory> {
+    Device(Arc<Channel>),
+    /// The thread that waits here, with the lease.
+    Ring(Arc<Berth<M>>),
+}
+
+impl<M: Memory> SetAside<M> {
+    /// Hands a request that came over a ring to the thread that has it; gives any other one back.
+    pub(crate) fn go_home(self, fate: Fate) -> Result<(), (Self, Fate)> {
+        let Some(Source::Ring(berth)) = &self.source else {
+            return Err((self, fate));
+        };
+        let berth = Arc::clone(berth);
+        berth.deliver(Mail::Lock(self, fate));
+        Ok(())
+    }
+}
+
+impl<M: Memory> Drop for SetAside<M> {
     fn drop(&mut self) {
-        if let Some(channel) = self.channel.take() {
-            drop(Reply::new(&channel, self.header.unique));
+        match self.source.take() {
+            Some(Source::Device(channel)) => drop(Reply::new(&channel, self.header.unique)),
+            Some(Source::Ring(berth)) => berth.deliver(Mail::Lost),
+            None => {}
         }
     }
 }
@@ -203,7 +327,7 @@ fn has_data_apart(header: &InHeader) -> bool {
 impl<M: Memory> Drop for Lease<M> {
     fn drop(&mut self) {
         if let Some(unique) = self.unanswered.take() {
-            drop(Reply::new(&self.channel, unique));
+            drop(Reply::new(self.origin.way(), unique));
         }
     }
 }
@@ -298,7 +422,7 @@ impl<M: Memory> Leases<M> {
     /// As `take`, without asking for memory.
     pub(crate) fn take_pooled(&self, channel: &Arc<Channel>) -> Option<Lease<M>> {
         let mut lease = self.free.lock().pop()?;
-        lease.channel = Arc::clone(channel);
+        lease.origin = Origin::Device(Arc::clone(channel));
         Some(lease)
     }
 

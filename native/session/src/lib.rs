@@ -5,11 +5,13 @@
 
 mod arena;
 mod backing;
+mod berth;
 mod capabilities;
 mod config;
 mod crew;
 mod dispatch;
 mod error;
+mod fleet;
 mod gate;
 mod handler;
 mod handles;
@@ -27,6 +29,7 @@ pub mod paths;
 mod reply;
 mod session;
 mod transport;
+mod unit;
 mod worker;
 
 #[cfg(test)]
@@ -47,3 +50,4 @@ pub use log::{Level, Sink};
 pub use meter::{bucket_of, Measures, Metrics, Slow, SlowSink, BUCKETS, SUB_BITS};
 pub use notify::{Gone, NotifyError, Stale, Told};
 pub use session::Session;
+pub use transport::uring::{shed_inherited_pin, Machine, Rings, Transport};

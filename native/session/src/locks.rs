@@ -73,11 +73,11 @@ pub(crate) struct Locks<R> {
 }
 
 impl<R> Locks<R> {
-    /// With room for `max` locks, and for as many requests that wait.
-    pub(crate) fn new(keeper: LockKeeper, max: usize) -> Self {
+    /// With room for `max` locks, and for as many requests that wait, but for no more than `waiters`.
+    pub(crate) fn new(keeper: LockKeeper, max: usize, waiters: usize) -> Self {
         Self {
             keeper,
-            max_waiters: max,
+            max_waiters: max.min(waiters),
             state: Mutex::new(State {
                 table: Table::new(max),
                 waiting: HashMap::new(),

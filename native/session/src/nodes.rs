@@ -261,6 +261,14 @@ impl Nodes {
         Some(node.kind.load(Ordering::Relaxed) as u32).filter(|&kind| kind != 0)
     }
 
+    /// Regular files that the kernel refers to, or did a moment ago.
+    pub(crate) fn regular_files(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let regular = u64::from(libc::S_IFREG);
+        let nodes = self.arena.in_use();
+        let files = nodes.filter(move |(_, node)| node.kind.load(Ordering::Relaxed) == regular);
+        files.filter_map(|(_, node)| self.nodeid(Key(node.key.load(Ordering::Relaxed))))
+    }
+
     /// Whether a node may be of a type: the one that the kernel was told, if it was told.
     pub(crate) fn may_be(&self, nodeid: NodeId, kind: u32) -> bool {
         self.kind(nodeid).is_none_or(|known| known == kind)

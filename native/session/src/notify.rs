@@ -108,6 +108,9 @@ pub enum Gone {
     Deleted(Key),
 }
 
+/// The ticket of [`Session::stir`].
+const STIR: u64 = 1 << 61;
+
 /// Which answers to RETRIEVE are awaited, by the number that the kernel repeats.
 #[derive(Debug, Default)]
 pub(crate) struct Retrievals {
@@ -283,6 +286,9 @@ impl<M: Memory> Session<M> {
     /// many as the largest write has. It comes to [`Handler::retrieved`] of some worker, under the number `ticket`, if
     /// the answer is [`Told::Done`]; maybe before this returns; not if the connection ends before.
     ///
+    /// An answer that comes over a ring has the ticket as its `unique`: it is to be even and beyond all numbers that the
+    /// kernel gives its requests, 2^62 for instance.
+    ///
     /// # Errors
     /// A ticket that is still waited for, a range beyond the largest offset, and what the kernel says.
     pub fn retrieve(&self, ticket: u64, node: Key, offset: u64, size: u32) -> Result<Told, NotifyError> {
@@ -308,6 +314,28 @@ impl<M: Memory> Session<M> {
             self.retrievals.end(ticket);
         }
         told
+    }
+
+    /// Makes the kernel put a request without a meaning into the queue of the calling thread's processor. An entry that is
+    /// registered late gets what is new, but not what has been waiting in the queue: the kernel looks there only when a
+    /// reply is committed. Of the notifications that the kernel answers by a request there is one, and it is about regular
+    /// files: where it refers to none, what has been waiting goes on waiting until somebody else asks for something there.
+    pub(crate) fn stir(&self) {
+        /// The kernel may have forgotten one or the other meanwhile.
+        const ATTEMPTS: usize = 16;
+        for nodeid in self.nodes.regular_files().take(ATTEMPTS) {
+            let out = NotifyRetrieveOut {
+                notify_unique: STIR,
+                nodeid: nodeid.0,
+                ..NotifyRetrieveOut::default()
+            };
+            if self
+                .tell(NotifyCode::Retrieve, &out, &[])
+                .is_ok_and(|told| told != Told::NotCached)
+            {
+                return;
+            }
+        }
     }
 
     /// Wakes those who poll an open file, by the number that came with POLL. Does nothing for one that was closed. Waits
@@ -378,6 +406,9 @@ impl<M: Memory> Session<M> {
         memory: &mut M,
     ) {
         let ticket = header.unique;
+        if ticket == STIR {
+            return;
+        }
         let Some(asked) = self.retrievals.end(ticket) else {
             self.odd_answer(format_args!("to {ticket:#x}, which nobody has asked for"));
             return;

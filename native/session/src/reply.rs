@@ -5,7 +5,7 @@ use std::io;
 use ferrofuse_protocol::abi::{bytes_of, OutHeader, Pod};
 use ferrofuse_protocol::Errno;
 
-use crate::transport::{Bytes, Channel};
+use crate::transport::{Bytes, Way};
 
 /// What became of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Delivery {
 
 /// The right and the duty to answer one request.
 pub(crate) struct Reply<'a> {
-    channel: &'a Channel,
+    way: Way<'a>,
     unique: u64,
     done: bool,
     /// Learns what the reply says.
@@ -30,9 +30,9 @@ pub(crate) struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    pub(crate) fn new(channel: &'a Channel, unique: u64) -> Self {
+    pub(crate) fn new(way: impl Into<Way<'a>>, unique: u64) -> Self {
         Self {
-            channel,
+            way: way.into(),
             unique,
             done: false,
             errno: None,
@@ -49,6 +49,10 @@ impl<'a> Reply<'a> {
     /// The operation has no reply (FORGET, BATCH_FORGET, NOTIFY_REPLY).
     pub(crate) fn none(mut self) {
         self.done = true;
+        if let Way::Ring(stage) = self.way {
+            // What frees the entry.
+            let _ = stage.put(&self.header(0, 0), &[]);
+        }
     }
 
     /// The operation failed.
@@ -99,16 +103,24 @@ impl<'a> Reply<'a> {
     fn put(&self, error: i32, body: &[Bytes<'_>]) -> io::Result<()> {
         let len = size_of::<OutHeader>() + body.iter().map(|part| part.len()).sum::<usize>();
         let len = u32::try_from(len).map_err(|_| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
-        let header = OutHeader {
-            len,
-            error,
-            unique: self.unique,
+        let header = self.header(len, error);
+        let channel = match self.way {
+            Way::Device(channel) => channel,
+            Way::Ring(stage) => return stage.put(&header, body),
         };
         let header = bytes_of(&header).into();
         match *body {
-            [] => self.channel.send(&[header]),
-            [one] => self.channel.send(&[header, one]),
-            [one, two, ..] => self.channel.send(&[header, one, two]),
+            [] => channel.send(&[header]),
+            [one] => channel.send(&[header, one]),
+            [one, two, ..] => channel.send(&[header, one, two]),
+        }
+    }
+
+    fn header(&self, len: u32, error: i32) -> OutHeader {
+        OutHeader {
+            len,
+            error,
+            unique: self.unique,
         }
     }
 
@@ -138,6 +150,8 @@ impl Drop for Reply<'_> {
 mod tests {
     use super::*;
     use std::os::fd::OwnedFd;
+
+    use crate::transport::Channel;
 
     use crate::testing::{receive, seqpacket};
 

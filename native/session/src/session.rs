@@ -5,6 +5,7 @@
 //! [`Session::serve`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::crew::{Alone, Crew, Place, Role, Threads};
 use crate::dispatch;
 use crate::error::{Error, ErrorKind};
+use crate::fleet::{Fleet, Phase};
 use crate::gate::{Gate, Pass};
 use crate::handler::{Handler, Key, LockKeeper, Memory, Slot};
 use crate::handles::{Fh, Handles, Kind};
@@ -26,12 +28,14 @@ use crate::handshake::{self, Granted};
 use crate::in_flight::{InFlight, Running};
 use crate::interrupts::Recent;
 use crate::lease::{Lease, Leases, SetAside};
-use crate::locks::{Locks, Woken};
+use crate::locks::{Fate, Locks, Woken};
 use crate::log::{Level, Log};
 use crate::meter::{Meters, Metrics};
 use crate::nodes::{Naming, Nodes};
 use crate::notify::Retrievals;
+use crate::transport::uring::shed_inherited_pin;
 use crate::transport::{Channel, Channels, End, Sleepers, Spin, Waker};
+use crate::unit;
 use crate::worker::{Left, Worker};
 
 /// One mounted file system.
@@ -50,7 +54,7 @@ pub struct Session<M: Memory> {
     pub(crate) gate: Gate<Lease<M>>,
     pub(crate) leases: Leases<M>,
     /// `None`: the kernel keeps locks itself.
-    pub(crate) locks: Option<Locks<SetAside>>,
+    pub(crate) locks: Option<Locks<SetAside<M>>>,
     pub(crate) in_flight: InFlight,
     /// `None`: nobody measures.
     pub(crate) meters: Option<Meters>,
@@ -63,6 +67,8 @@ pub struct Session<M: Memory> {
     pub(crate) spin: Option<Spin>,
     pub(crate) channels: Channels,
     pub(crate) crew: Crew,
+    /// `None`: requests don't come over io_uring.
+    pub(crate) fleet: Option<Fleet>,
     ready: Mutex<VecDeque<Waiting<M>>>,
     /// Length of `ready`, so that workers need no lock to see that it is empty.
     ready_len: AtomicUsize,
@@ -110,11 +116,16 @@ impl<M: Memory> Session<M> {
         let device = Channel::new(device).map_err(|error| {
             no_memory("setting up", "the FUSE device", "give a descriptor of /dev/fuse").caused_by(error)
         })?;
-        let (granted, keeper) = handshake::hold(&device, &config, &log, handler)?;
+        let (granted, keeper, plan) = handshake::hold(&device, &config, &log, handler)?;
+        let fleet = plan.map(|plan| Fleet::new(plan, granted.bulk())).transpose();
+        let fleet = fleet
+            .map_err(|error| no_memory("making", "an io_uring", "give more memory or open files").caused_by(error))?;
         let device = channels.add(device);
         let backings = Backings::granted(granted.flags, &config, &device, &log);
         let handles = Handles::new(handles);
         let naming = Naming::of(granted.flags);
+        // Over a ring each of them keeps a unit: half of those that there may be, so that the others get through.
+        let waiters = fleet.as_ref().map_or(usize::MAX, |fleet| fleet.units().1 / 2);
         Ok(Arc::new(Self {
             nodes: Nodes::new(nodes, Key(config.root_key), naming, Arc::clone(&log)),
             backings,
@@ -123,7 +134,7 @@ impl<M: Memory> Session<M> {
             unopened_files: config.serves_unopened(Kind::File),
             unopened_directories: config.serves_unopened(Kind::Directory),
             leases: Leases::new(granted.bulk()),
-            locks: (keeper != LockKeeper::Kernel).then(|| Locks::new(keeper, config.max_locks as usize)),
+            locks: (keeper != LockKeeper::Kernel).then(|| Locks::new(keeper, config.max_locks as usize, waiters)),
             in_flight: InFlight::default(),
             meters: Meters::new(&config, &log),
             recent: Recent::default(),
@@ -132,6 +143,7 @@ impl<M: Memory> Session<M> {
             sleepers,
             spin: Spin::new(config.idle_spin),
             crew: Crew::new(config.growth),
+            fleet,
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -165,6 +177,16 @@ impl<M: Memory> Session<M> {
         let Some(_present) = Present::enter(self) else {
             return Ok(());
         };
+        if let Some(fleet) = self.fleet.as_ref().filter(|_| self.crew.threads().workers > 0) {
+            if let Some(position) = fleet.join() {
+                if unit::serve(self, fleet, position, handler) == unit::Left::Over {
+                    return Ok(());
+                }
+            }
+        }
+        if self.fleet.is_some() {
+            shed_inherited_pin();
+        }
         let mut place = self.crew.join();
         while let Some(mut at) = place {
             if at.role() == Role::Reserve && !self.stand_by(&mut at)? {
@@ -209,6 +231,38 @@ impl<M: Memory> Session<M> {
         if !self.is_over() && self.crew.wants_thread() {
             self.ask_for_thread(handler);
         }
+        self.complete_fleet(handler);
+    }
+
+    /// Asks for threads that rings need.
+    pub(crate) fn complete_fleet<H: Handler<Memory = M>>(&self, handler: &mut H) {
+        let Some(fleet) = &self.fleet else { return };
+        while !self.is_over() && fleet.wants_thread() {
+            if !handler.spawn() {
+                if fleet.refused() {
+                    self.leaves_rings(fleet, format_args!("no thread could be made for one"));
+                }
+                return;
+            }
+        }
+    }
+
+    /// Has the device read instead, if no request has come over a ring yet.
+    pub(crate) fn leaves_rings(&self, fleet: &Fleet, why: fmt::Arguments<'_>) {
+        let Some(device) = self.device() else { return };
+        if fleet.gives_up(&device) {
+            self.log.once(Level::Warn, "transport dev instead of io_uring", 0, why);
+        }
+    }
+
+    /// Whether requests come over io_uring. Where they shall, they don't before all its threads are there.
+    pub fn is_over_rings(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.phase() == Phase::Serving)
+    }
+
+    /// Rings that requests come over.
+    pub fn rings(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.units().0)
     }
 
     pub(crate) fn ask_for_thread<H: Handler<Memory = M>>(&self, handler: &mut H) {
@@ -244,7 +298,7 @@ impl<M: Memory> Session<M> {
     /// Waits for a moment in which no request is in flight. `false`: there was none until `deadline`. Callable from any
     /// thread but a worker's.
     pub fn wait_idle(&self, deadline: Instant) -> bool {
-        self.in_flight.wait_idle(deadline)
+        self.in_flight.wait_idle(deadline) && self.fleet.as_ref().is_none_or(|fleet| fleet.wait_committed(deadline))
     }
 
     /// Before an end: as [`Session::wait_idle`], but that waiting for a lock is over. Who does, and who would have to, is told
@@ -262,6 +316,9 @@ impl<M: Memory> Session<M> {
         self.over.store(true, Ordering::SeqCst);
         self.waker.stop();
         self.sleepers.rouse(usize::MAX);
+        if let Some(fleet) = &self.fleet {
+            fleet.stop();
+        }
         // A waiter between its look and its sleep holds the lock.
         let _workers = self.workers.lock();
         self.left.notify_all();
@@ -366,6 +423,9 @@ impl<M: Memory> Session<M> {
     }
 
     pub(crate) fn make_ready(&self, lease: Lease<M>, pass: Option<Pass>) {
+        let Err((lease, pass)) = lease.go_home(pass) else {
+            return;
+        };
         let mut ready = self.ready.lock();
         ready.push_back((lease, pass));
         self.ready_len.store(ready.len(), Ordering::Release);
@@ -395,6 +455,24 @@ impl<M: Memory> Session<M> {
             || self.is_over()
     }
 
+    /// Hands a lock request that came over a ring to its thread; gives any other one back.
+    pub(crate) fn take_ready_lock(&self) -> Option<(SetAside<M>, Fate)> {
+        loop {
+            let (request, fate) = self.locks.as_ref()?.take_ready()?;
+            if let Err(ours) = request.go_home(fate) {
+                return Some(ours);
+            }
+        }
+    }
+
+    /// Lock requests that nobody will be given any more. Those that came over rings are handed to their threads.
+    pub(crate) fn abandoned_locks(&self) -> Vec<SetAside<M>> {
+        let all = self.locks.as_ref().map(Locks::take_all).unwrap_or_default();
+        let fate = Fate::Failed(Errno::ECONNABORTED);
+        let ours = all.into_iter().filter_map(|request| request.go_home(fate).err());
+        ours.map(|(request, _)| request).collect()
+    }
+
     /// Wakes workers for the lock requests that have become ready.
     pub(crate) fn woken<T>(&self, Woken { outcome, ready }: Woken<T>) -> T {
         self.has_ready(ready);
@@ -417,7 +495,7 @@ impl<M: Memory> Session<M> {
     pub(crate) fn leave(&self, pass: Pass) -> Option<Waiting<M>> {
         let mut first = None;
         self.gate.leave(pass, |pass, lease| {
-            if first.is_none() {
+            if first.is_none() && !lease.is_moored() {
                 first = Some((lease, Some(pass)));
             } else {
                 self.make_ready(lease, Some(pass));

@@ -17,7 +17,7 @@ use crate::handles::Fh;
 use crate::in_flight::Station;
 use crate::interrupts::may_be_left_out;
 use crate::lease::Lease;
-use crate::locks::{Claim, Fate, Locks};
+use crate::locks::{Claim, Fate};
 use crate::log::Level;
 use crate::meter::{Meters, Watch};
 use crate::session::{Session, Waiting};
@@ -202,7 +202,9 @@ impl<'s, H: Handler> Worker<'s, H> {
                 }
                 Verdict::Interrupt(unique) => {
                     if let Some(interrupted) = self.session.interrupt(self.handler, unique) {
-                        self.finished(interrupted);
+                        if let Err((interrupted, _)) = interrupted.go_home(None) {
+                            self.finished(interrupted);
+                        }
                     }
                     self.finished(lease);
                 }
@@ -271,7 +273,7 @@ impl<'s, H: Handler> Worker<'s, H> {
 
     /// Sees to a lock request that is not to wait any longer, if there is one.
     fn settle_lock(&mut self) -> Result<bool, Error> {
-        let Some((request, fate)) = self.session.locks.as_ref().and_then(Locks::take_ready) else {
+        let Some((request, fate)) = self.session.take_ready_lock() else {
             return Ok(false);
         };
         let mut lease = self.lease()?;
@@ -306,7 +308,7 @@ impl<'s, H: Handler> Worker<'s, H> {
 
     /// Answers those who wait for locks when nobody will give them any.
     fn abandon_locks(&mut self) -> Result<(), Error> {
-        for request in self.session.locks.iter().flat_map(Locks::take_all) {
+        for request in self.session.abandoned_locks() {
             let mut lease = self.lease()?;
             lease.resume(request);
             self.settle(lease, Fate::Failed(Errno::ECONNABORTED));

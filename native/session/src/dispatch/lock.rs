@@ -34,7 +34,7 @@ fn claim<M: Memory>(session: &Session<M>, arg: &LkIn) -> Outcome<(Open, Claim)> 
 
 /// To be called after something was locked through a handle, or waits by it. `true`: the release of the handle has begun
 /// meanwhile, which no kernel does, and all that is locked through it is undone: the release may have looked before.
-pub(crate) fn is_too_late<M: Memory>(session: &Session<M>, locks: &Locks<SetAside>, claim: &Claim) -> bool {
+pub(crate) fn is_too_late<M: Memory>(session: &Session<M>, locks: &Locks<SetAside<M>>, claim: &Claim) -> bool {
     let too_late = !session.handles.lasts(Fh(claim.fh));
     if too_late {
         session.woken(locks.released(claim.key, claim.fh, None));
@@ -45,7 +45,7 @@ pub(crate) fn is_too_late<M: Memory>(session: &Session<M>, locks: &Locks<SetAsid
 /// SETLKW, up to where it would have to wait.
 pub(super) fn set_or_wait<H: Handler>(
     session: &Session<H::Memory>,
-    locks: &Locks<SetAside>,
+    locks: &Locks<SetAside<H::Memory>>,
     handler: &mut H,
     call: &mut Call<'_, H::Memory>,
     arg: &LkIn,
@@ -69,7 +69,7 @@ pub(super) fn set_or_wait<H: Handler>(
 /// Sets or clears a lock. `false`: others are in the way.
 fn set<H: Handler>(
     session: &Session<H::Memory>,
-    locks: &Locks<SetAside>,
+    locks: &Locks<SetAside<H::Memory>>,
     handler: &mut H,
     call: &mut Call<'_, H::Memory>,
     open: Open,
@@ -187,7 +187,7 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Has the file system clear an owner's locks of the whole file. Nobody hears how it went.
-    fn unlock(&mut self, locks: &Locks<SetAside>, open: Open, fh: u64, owner: u64, lk_flags: u32) {
+    fn unlock(&mut self, locks: &Locks<SetAside<H::Memory>>, open: Open, fh: u64, owner: u64, lk_flags: u32) {
         let arg = LkIn {
             fh,
             owner,

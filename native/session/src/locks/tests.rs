@@ -29,7 +29,7 @@ fn on(key: u64, claim: Claim) -> Claim {
 }
 
 fn table() -> Locks<u64> {
-    Locks::new(LockKeeper::Engine, 1 << 10)
+    Locks::new(LockKeeper::Engine, 1 << 10, usize::MAX)
 }
 
 /// Sets what has to succeed.
@@ -216,7 +216,7 @@ fn posix_and_flock_locks_never_meet() {
 
 #[test]
 fn a_full_table_refuses_and_changes_nothing_but_gives_up_always() {
-    let locks = Locks::<u64>::new(LockKeeper::Engine, 2);
+    let locks = Locks::<u64>::new(LockKeeper::Engine, 2, usize::MAX);
     hold(&locks, claim(1, Kind::Write, 0, 9));
     hold(&locks, claim(2, Kind::Write, 20, 29));
     assert_eq!(locks.set(&claim(3, Kind::Read, 50, 50)).outcome, Err(Errno::ENOLCK));
@@ -409,7 +409,7 @@ fn the_end_of_a_handle_ends_what_was_set_through_it_and_who_waits_by_it() {
 }
 
 fn by_file_system() -> Locks<u64> {
-    Locks::new(LockKeeper::FileSystem, 2)
+    Locks::new(LockKeeper::FileSystem, 2, usize::MAX)
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn no_more_wait_than_there_is_room_for() {
     locks.begins(&claim(1, Kind::Write, 0, 9), 1).unwrap();
     locks.begins(&claim(2, Kind::Write, 0, 9), 2).unwrap();
     assert_eq!(locks.begins(&claim(3, Kind::Write, 0, 9), 3), Err(Errno::ENOLCK));
-    let locks = Locks::new(LockKeeper::Engine, 1);
+    let locks = Locks::new(LockKeeper::Engine, 1, usize::MAX);
     hold(&locks, claim(1, Kind::Write, 0, 9));
     park(&locks, claim(2, Kind::Write, 0, 9), 2);
     let third = claim(3, Kind::Write, 0, 9);

@@ -52,6 +52,10 @@ impl Bytes<'_> {
     pub(crate) fn len(self) -> usize {
         self.len
     }
+
+    pub(super) fn start(self) -> *const u8 {
+        self.start
+    }
 }
 
 impl<'a> From<&'a [u8]> for Bytes<'a> {

@@ -1,7 +1,7 @@
 //! What the reserve sleeps on: a call, and the end.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::dev::checked;
@@ -30,6 +30,12 @@ impl EventFd {
         let mut value = 0_u64;
         // SAFETY: reads 8 bytes into `value`. It fails only when there was no signal.
         unsafe { libc::read(self.0.as_raw_fd(), (&raw mut value).cast(), size_of::<u64>()) };
+    }
+}
+
+impl AsRawFd for EventFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

@@ -408,7 +408,7 @@ public final class KernelNotifier implements Notifier {
       throw new IllegalArgumentException("size " + size + ": 1 or more");
     }
     checkRange(offset, size);
-    long ticket = tickets.getAndIncrement();
+    long ticket = tickets.getAndAdd(2);
     CompletableFuture<ByteBuffer> data = new CompletableFuture<>();
     retrievals.put(ticket, data);
     try {
