@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ferrofuse_protocol::abi::{
     bytes_of, init, notify_inval_entry, InHeader, NotifyDeleteOut, NotifyInvalEntryOut, NotifyInvalInodeOut,
@@ -108,13 +109,15 @@ pub enum Gone {
     Deleted(Key),
 }
 
-/// The ticket of [`Session::stir`].
-const STIR: u64 = 1 << 61;
+/// Tickets of [`Session::stir`] begin here and are even, as those of all retrievals over rings have to be; no two are the
+/// same, or the kernel would take one's answer for the other's.
+const STIRS: u64 = 1 << 61;
 
 /// Which answers to RETRIEVE are awaited, by the number that the kernel repeats.
 #[derive(Debug, Default)]
 pub(crate) struct Retrievals {
     asked: Mutex<HashMap<u64, NotifyRetrieveOut>>,
+    stirs: AtomicU64,
 }
 
 impl Retrievals {
@@ -325,7 +328,7 @@ impl<M: Memory> Session<M> {
         const ATTEMPTS: usize = 16;
         for nodeid in self.nodes.regular_files().take(ATTEMPTS) {
             let out = NotifyRetrieveOut {
-                notify_unique: STIR,
+                notify_unique: STIRS | self.retrievals.stirs.fetch_add(2, Ordering::Relaxed),
                 nodeid: nodeid.0,
                 ..NotifyRetrieveOut::default()
             };
@@ -406,7 +409,7 @@ impl<M: Memory> Session<M> {
         memory: &mut M,
     ) {
         let ticket = header.unique;
-        if ticket == STIR {
+        if ticket & STIRS != 0 && ticket < 2 * STIRS {
             return;
         }
         let Some(asked) = self.retrievals.end(ticket) else {
