@@ -18,6 +18,7 @@ mod mounts;
 mod natives;
 mod notify;
 mod settings;
+mod threads;
 
 use std::ffi::c_void;
 use std::panic::catch_unwind;
@@ -66,6 +67,7 @@ fn register(env: &mut Env<'_>) -> jni::errors::Result<()> {
         "drain": "(JJ)Z" = drain,
         "unmount": "(JJ)I" = unmount,
         "metrics": "(J)[J" = metrics,
+        "overRings": "(J)Z" = over_rings,
         "abort": "(J)V" = abort,
         "close": "(J)V" = close,
     )
@@ -124,6 +126,11 @@ extern "system" fn metrics<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, moun
         None => Ok(JLongArray::null()),
     })
     .resolve::<Throw>()
+}
+
+extern "system" fn over_rings<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) -> jboolean {
+    env.with_env(|_| Ok::<_, Error>(mounts::is_over_rings(mount)))
+        .resolve::<Throw>()
 }
 
 extern "system" fn abort<'l>(mut env: EnvUnowned<'l>, _class: JClass<'l>, mount: jlong) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ferrofuse_protocol::abi::init;
 use ferrofuse_session::mount::{self, Mount, Unmounted};
 use ferrofuse_session::paths::Paths;
 use ferrofuse_session::{Metrics, Session};
@@ -21,6 +22,7 @@ use crate::jvm::{Object, Thread};
 use crate::lease::Lease;
 use crate::log;
 use crate::settings::{Api, Settings};
+use crate::threads;
 
 struct Mounted {
     session: Arc<Session<Lease>>,
@@ -98,6 +100,9 @@ pub(crate) unsafe fn open(env: &Env<'_>, door: &JObject<'_>, settings: Settings)
         None => Session::establish(device, config, &mut NodeHandler::new(java)),
         Some(paths) => Session::establish(device, config, &mut PathHandler::new(java, paths)),
     }?;
+    if session.granted().flags & init::OVER_IO_URING != 0 {
+        threads::free_the_started();
+    }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     mounts().insert(
         number,
@@ -165,6 +170,11 @@ pub(crate) fn unmount(number: i64, deadline: Duration) -> Result<Unmounted, Erro
 /// What the mount's operations took until now. `None`: it is closed, or nobody measures.
 pub(crate) fn metrics(number: i64) -> Option<Metrics> {
     find(number)?.session.metrics()
+}
+
+/// Whether a mount's requests come over io_uring.
+pub(crate) fn is_over_rings(number: i64) -> bool {
+    find(number).is_some_and(|mounted| mounted.session.is_over_rings())
 }
 
 /// Cuts the connection and takes the mount out of the tree.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ferrofuse_protocol::Opcode;
 use ferrofuse_session::mount::MountSpec;
 use ferrofuse_session::paths::ROOT;
-use ferrofuse_session::{Config, Growth, Readdirplus};
+use ferrofuse_session::{Config, Growth, Readdirplus, Rings, Transport};
 
 use crate::error::Error;
 
@@ -36,7 +36,10 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
     let mut settings = Settings {
         api: Api::Inode,
         mount: MountSpec::new(""),
-        config: Config::default(),
+        config: Config {
+            transport: Transport::Auto,
+            ..Config::default()
+        },
     };
     let mut threads = Threads::default();
     for item in text.split(|&byte| byte == 0).filter(|item| !item.is_empty()) {
@@ -48,6 +51,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Settings, Error> {
         }
     }
     settings.config.growth = Some(Growth::new(threads.most, threads.max_idle));
+    settings.config.rings = Rings::new(threads.most);
     if settings.api == Api::Path {
         resolve_paths(&mut settings.config);
     }
@@ -132,6 +136,7 @@ fn apply(settings: &mut Settings, name: &str, value: &[u8]) -> Result<(), Error>
         "slow" => config.slow_after = Some(Duration::from_nanos(number(name, value)?)),
         "clone_fd" => config.clone_fd = true,
         "idle_spin" => config.idle_spin = Duration::from_nanos(number(name, value)?),
+        "transport" => config.transport = transport(value)?,
         _ => return Err(unknown(name.as_bytes())),
     }
     Ok(())
@@ -143,6 +148,18 @@ fn named_api(value: &[u8]) -> Result<Api, Error> {
         b"path" => Ok(Api::Path),
         _ => Err(Error::Failed(format!(
             "setting api={}: inode or path",
+            String::from_utf8_lossy(value)
+        ))),
+    }
+}
+
+fn transport(value: &[u8]) -> Result<Transport, Error> {
+    match value {
+        b"auto" => Ok(Transport::Auto),
+        b"dev" => Ok(Transport::Dev),
+        b"uring" => Ok(Transport::Uring),
+        _ => Err(Error::Failed(format!(
+            "setting transport={}: auto, dev or uring",
             String::from_utf8_lossy(value)
         ))),
     }
@@ -214,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn requests_arrive_as_was_asked_for() {
+        for (text, transport) in [
+            (&b""[..], Transport::Auto),
+            (b"transport=dev\0", Transport::Dev),
+            (b"transport=uring\0", Transport::Uring),
+        ] {
+            let settings = parse(text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(settings.config.transport, transport);
+            assert_eq!(settings.config.rings, Rings::default());
+        }
+        let settings = parse(b"threads=1\0").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.config.rings.most, 1);
+    }
+
+    #[test]
     fn threads_are_those_asked_for_or_as_many_as_suit_the_machine() {
         let growth = |text: &[u8]| {
             parse(text)
@@ -273,6 +305,7 @@ mod tests {
             (b"colour=red\0", "colour"),
             (b"api=fd\0", "api=fd"),
             (b"readdirplus=no\0", "readdirplus=no"),
+            (b"transport=tcp\0", "transport=tcp"),
             (b"x\0", "x"),
         ] {
             let error = parse(text).err().expect("refused").to_string();

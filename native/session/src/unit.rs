@@ -214,11 +214,8 @@ impl<'s, H: Handler> Unit<'s, H> {
 
     fn run(mut self) -> Result<Left, Broken> {
         self.register()?;
-        loop {
-            match self.wait()? {
-                Event::Request(number) => self.process(number),
-                Event::End => break,
-            }
+        while let Event::Request(number) = self.wait()? {
+            self.process(number);
         }
         if self.session.is_over() {
             Ok(Left::Over)

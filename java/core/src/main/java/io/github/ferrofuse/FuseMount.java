@@ -183,6 +183,16 @@ public final class FuseMount implements AutoCloseable {
   }
 
   /**
+   * How requests arrive, which the option {@code transport=auto} leaves open. Over io_uring they do
+   * from the moment on in which all threads for it are there; until then this says {@code DEV}.
+   *
+   * @return {@link MountOptions.Transport#DEV} or {@link MountOptions.Transport#URING}
+   */
+  public MountOptions.Transport transport() {
+    return Native.overRings(mount) ? MountOptions.Transport.URING : MountOptions.Transport.DEV;
+  }
+
+  /**
    * Whether requests can still come. A detached mount is alive until its last user is gone.
    *
    * @return false once the file system was destroyed

@@ -99,7 +99,7 @@ final class MountOptionParser {
         "SECONDS",
         "look for requests so long before sleeping (0)",
         (b, v) -> b.idleSpin(seconds("idle_spin", v)));
-    valued("transport", "auto|dev", "how requests arrive (auto)", (b, v) -> transport(b, v));
+    valued("transport", "auto|dev|uring", "how requests arrive (auto)", (b, v) -> transport(b, v));
     flag(
         "auto_unmount", "fusermount3 unmounts if this process dies", (b, v) -> b.autoUnmount(true));
     valued(
@@ -204,10 +204,11 @@ final class MountOptionParser {
     switch (value) {
       case "auto" -> builder.transport(Transport.AUTO);
       case "dev" -> builder.transport(Transport.DEV);
-      case "uring", "fuser" ->
+      case "uring" -> builder.transport(Transport.URING);
+      case "fuser" ->
           throw new IllegalArgumentException(
-              "transport=" + value + " is not in this build: use auto or dev");
-      default -> throw bad("transport", value, "auto or dev");
+              "transport=" + value + " is not in this build: use auto, dev or uring");
+      default -> throw bad("transport", value, "auto, dev or uring");
     }
   }
 

@@ -22,7 +22,13 @@ public final class MountOptions {
     /** The best one there is; today always {@link #DEV}. */
     AUTO,
     /** Reads and writes on {@code /dev/fuse}. */
-    DEV
+    DEV,
+    /**
+     * FUSE over io_uring, in Linux since 6.14, if an administrator has switched it on; without it
+     * there is no mount. Requests are served on the processor that made them, by threads that stay
+     * there and keep a buffer each: of each processor one at first, more as they are needed.
+     */
+    URING
   }
 
   /** When the kernel asks for a directory's entries together with their attributes. */

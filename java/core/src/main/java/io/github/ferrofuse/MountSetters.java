@@ -229,6 +229,12 @@ abstract class MountSetters {
    * request leaves none idle. If this is not set, that goes on up to two per CPU, at least 4 and at
    * most 16, and beyond, up to 64, while all of them block for milliseconds.
    *
+   * <p>Over io_uring each processor has threads of its own, as many as this number divided by the
+   * processors, at least one. There is one at first, and one more whenever a request leaves none
+   * idle; if this is not set, up to 4, and beyond, up to 64, while all of them block. A request that
+   * waits for others on its file does not count. Together they have 256 MiB of buffers at most, or
+   * one each.
+   *
    * @param count 1 to 1024
    * @return the builder
    */

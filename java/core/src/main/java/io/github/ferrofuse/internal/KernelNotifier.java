@@ -35,7 +35,10 @@ public final class KernelNotifier implements Notifier {
   private static final int INC_EPOCH_MINOR = 44;
   private static final int PRUNE_MINOR = 45;
 
-  /** Far from the numbers that the kernel gives to its requests. */
+  /**
+   * Far from the numbers that the kernel gives to its requests, and even as they are: an answer that
+   * comes over a ring has its ticket for a number.
+   */
   private static final long FIRST_TICKET = 1L << 62;
 
   private final boolean byPath;

@@ -87,6 +87,14 @@ public final class Native {
   public static native long[] metrics(long mount);
 
   /**
+   * Whether requests come over io_uring.
+   *
+   * @param mount the mount
+   * @return false as long as not all its threads are there, and if the mount was closed
+   */
+  public static native boolean overRings(long mount);
+
+  /**
    * Cuts the connection and takes the mount out of the tree.
    *
    * @param mount the mount

@@ -2,6 +2,7 @@ package io.github.ferrofuse.internal;
 
 import io.github.ferrofuse.MountOptions;
 import io.github.ferrofuse.MountOptions.Readdirplus;
+import io.github.ferrofuse.MountOptions.Transport;
 import io.github.ferrofuse.Name;
 import io.github.ferrofuse.Operation;
 import java.io.ByteArrayOutputStream;
@@ -70,6 +71,9 @@ public final class Settings {
     settings.flag("clone_fd", options.cloneFd());
     if (options.idleSpinNanos() > 0) {
       settings.put("idle_spin", options.idleSpinNanos());
+    }
+    if (options.transport() != Transport.AUTO) {
+      settings.put("transport", options.transport().name().toLowerCase(Locale.ROOT));
     }
     settings.flag("metrics", options.metrics());
     if (options.slowNanos() > 0) {
