@@ -61,14 +61,6 @@ impl Granted {
         }
     }
 
-    /// Has requests come over io_uring, in none of which more than `largest` bytes are written or read.
-    fn carry_by_rings(&mut self, largest: u32) {
-        self.flags |= init::OVER_IO_URING;
-        let pages = (largest / self.page_size).max(1);
-        self.max_pages = self.max_pages.min(pages);
-        self.max_write = self.max_write.min(pages * self.page_size);
-    }
-
     /// Bytes of a lease's bulk region: the largest read, write or xattr value. More than the `FUSE_MIN_READ_BUFFER` that
     /// the kernel insists on.
     pub(crate) fn bulk(&self) -> usize {
@@ -125,7 +117,6 @@ pub(crate) fn hold<H: Handler>(
                 .caused_by(io::Error::from_raw_os_error(errno.raw())));
             }
         };
-        let mut granted = negotiate(&offer, arg.max_readahead, config, wish);
         let plan = match over_rings(&offer, config, log) {
             Ok(plan) => plan,
             Err(error) => {
@@ -133,9 +124,7 @@ pub(crate) fn hold<H: Handler>(
                 return Err(error);
             }
         };
-        if let Some(plan) = &plan {
-            granted.carry_by_rings(plan.largest_write());
-        }
+        let granted = negotiate(&offer, arg.max_readahead, config, wish, plan.as_ref());
         sent(reply.record(&answer(&granted)))?;
         return Ok((granted, keeper(&granted, wish), plan));
     }
@@ -247,7 +236,7 @@ fn disconnected() -> Error {
 }
 
 /// Chooses of what the kernel offers.
-fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> Granted {
+fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish, rings: Option<&Plan>) -> Granted {
     let mut asked = init::ASYNC_READ
         | init::BIG_WRITES
         | init::ASYNC_DIO
@@ -292,6 +281,7 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     // The kernel has no pass-through beside a cache that it writes back.
     let passes = wish.passes_through && !config.writeback_cache && !config.direct_io;
     asked |= when(passes && !unopened, init::PASSTHROUGH);
+    asked |= when(rings.is_some(), init::OVER_IO_URING);
     let flags = asked & offer.flags;
 
     let page_size = page_size();
@@ -300,7 +290,8 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish) -> 
     } else {
         DEFAULT_MAX_PAGES
     };
-    let max_pages = (config.max_write / page_size).clamp(1, most);
+    let largest = rings.map_or(u32::MAX, Plan::largest_write).min(config.max_write);
+    let max_pages = (largest / page_size).clamp(1, most);
     Granted {
         minor: offer.minor,
         flags,
@@ -351,7 +342,7 @@ mod tests {
     const ALL: u64 = u64::MAX;
 
     fn negotiated(flags: u64, config: &Config, wish: Wish) -> Granted {
-        negotiate(&Offer { minor: 45, flags }, 131_072, config, wish)
+        negotiate(&Offer { minor: 45, flags }, 131_072, config, wish, None)
     }
 
     #[test]

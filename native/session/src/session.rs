@@ -255,9 +255,10 @@ impl<M: Memory> Session<M> {
         }
     }
 
-    /// Whether requests come over io_uring. Where they shall, they don't before all its threads are there.
+    /// Whether requests come over io_uring. Where they do, none comes before all its threads are there; if those can't be
+    /// had, this becomes `false`.
     pub fn is_over_rings(&self) -> bool {
-        self.fleet.as_ref().is_some_and(|fleet| fleet.phase() == Phase::Serving)
+        self.fleet.as_ref().is_some_and(|fleet| fleet.phase() != Phase::Off)
     }
 
     /// Rings that requests come over.

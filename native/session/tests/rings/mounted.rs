@@ -33,7 +33,6 @@ pub(crate) fn isolated(body: impl FnOnce()) {
         .to_owned();
     if let Some(obstacle) = obstacle() {
         // Past the harness, which hides what a passing test prints.
-        // Past the harness, which hides what a passing test prints.
         let mut terminal = io::stderr();
         writeln!(terminal, "\n*** SKIPPED {name}: {obstacle} ***").unwrap();
         return;

@@ -183,8 +183,9 @@ public final class FuseMount implements AutoCloseable {
   }
 
   /**
-   * How requests arrive, which the option {@code transport=auto} leaves open. Over io_uring they do
-   * from the moment on in which all threads for it are there; until then this says {@code DEV}.
+   * How requests arrive, which the option {@code transport=auto} leaves open. If the threads for
+   * {@code URING} can't be had, it becomes {@code DEV} before the first request is served, and the
+   * log says why.
    *
    * @return {@link MountOptions.Transport#DEV} or {@link MountOptions.Transport#URING}
    */

@@ -4,6 +4,7 @@ import io.github.ferrofuse.FileSystemBase;
 import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.MountOptions.Transport;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -47,7 +48,7 @@ final class MountCommand {
               }
             });
       }
-      announce(arguments.what, point, parsed.options());
+      announce(arguments.what, point, parsed.options(), mount.transport());
       mount.join();
       farewell.run();
     } catch (IOException | IllegalArgumentException | UnsatisfiedLinkError e) {
@@ -94,13 +95,15 @@ final class MountCommand {
     }
   }
 
-  private static void announce(String what, MountPoint point, MountOptions options) {
+  private static void announce(
+      String what, MountPoint point, MountOptions options, Transport transport) {
     String directory = quoted(point.path().toString());
     StringBuilder text = new StringBuilder();
     if (point.created()) {
       text.append("created the directory ").append(directory).append('\n');
     }
-    text.append(what).append(" is mounted on ").append(directory).append("\ntry it:  ");
+    text.append(what).append(" is mounted on ").append(directory);
+    text.append(transport == Transport.URING ? ", over io_uring" : "").append("\ntry it:  ");
     if (what.equals("memory") && !options.readOnly()) {
       String file = quoted(point.path().resolve("hello").toString());
       text.append("echo hello > ").append(file).append("; ");

@@ -90,7 +90,7 @@ public final class Native {
    * Whether requests come over io_uring.
    *
    * @param mount the mount
-   * @return false as long as not all its threads are there, and if the mount was closed
+   * @return false also if the mount was closed
    */
   public static native boolean overRings(long mount);
 

@@ -42,7 +42,7 @@ enum Feature {
   NO_EXPORT_SUPPORT(38, 6, 9, Use.NEVER, "the file system can refuse file handles"),
   HAS_RESEND(39, 6, 9, Use.NOT_YET, "requests are sent again to a new server"),
   ALLOW_IDMAP(40, 6, 12, Use.NOT_YET, "id-mapped mounts"),
-  OVER_IO_URING(41, 6, 14, Use.NOT_YET, "requests travel over io_uring"),
+  OVER_IO_URING(41, 6, 14, Use.BY_TRANSPORT, "requests travel over io_uring"),
   REQUEST_TIMEOUT(42, 6, 15, Use.NOT_YET, "requests that take too long end the connection");
 
   /** When this version uses what is offered. */
@@ -50,6 +50,7 @@ enum Feature {
     ALWAYS(State.OK, "in use"),
     BY_FILE_SYSTEM(State.OK, "in use if the file system says so"),
     BY_OPTION(State.OFF, "in use with the option of that name"),
+    BY_TRANSPORT(State.OFF, "in use with transport=uring"),
     NOT_YET(State.OK, "offered, not used yet"),
     NEVER(State.OK, "offered, not used");
 

@@ -88,7 +88,7 @@ final class KernelSettings {
               : "FUSE over io_uring needs Linux 6.14 or later");
     }
     return value.get().equals("Y")
-        ? Finding.ok(name, "FUSE over io_uring is offered to new mounts")
+        ? Finding.ok(name, "FUSE over io_uring is offered to new mounts, for transport=uring")
         : Finding.off(name, "FUSE over io_uring is not offered: echo Y | sudo tee " + file);
   }
 
