@@ -429,3 +429,153 @@ enum Need {
     Now,
     IfStuck,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    use ferrofuse_protocol::abi::init;
+
+    use crate::testing::seqpacket;
+    use crate::transport::uring::{Machine, Rings, Transport};
+
+    /// `None`, said loudly, where the machine has no io_uring.
+    fn fleet(online: &str, instant: usize, most: usize, budget: usize) -> Option<Fleet> {
+        let rings = Rings {
+            instant,
+            most,
+            budget,
+            machine: Machine::played(3, online, "0-2"),
+        };
+        match Plan::make(Transport::Uring, &rings, init::OVER_IO_URING) {
+            Some(Ok(plan)) => Some(Fleet::new(plan, 1 << 20).unwrap()),
+            other => {
+                eprintln!("*** SKIPPED: {other:?} ***");
+                None
+            }
+        }
+    }
+
+    /// One where each of three queues has a unit at rest.
+    fn serving(instant: usize, most: usize, budget: usize) -> Option<Fleet> {
+        let fleet = fleet("0-2", instant, most, budget)?;
+        for queue in 0..3 {
+            assert_eq!(fleet.join(), Some(Position::Queue(queue)));
+            fleet.begins(queue);
+            assert_eq!(fleet.registered(1), queue == 2);
+        }
+        assert_eq!(fleet.join(), Some(Position::Standby));
+        Some(fleet)
+    }
+
+    /// What becomes of the standby when `act` has happened.
+    fn promoted(fleet: &Fleet, act: impl FnOnce()) -> Option<Position> {
+        thread::scope(|scope| {
+            let standby = scope.spawn(|| fleet.stand_by());
+            act();
+            standby.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn every_queue_gets_a_thread_and_those_of_absent_processors_one_together() {
+        let Some(fleet) = fleet("0,2", 4, 64, 64 << 20) else {
+            return;
+        };
+        for wanted in [
+            Some(Position::Queue(0)),
+            Some(Position::Queue(2)),
+            Some(Position::Absent),
+            Some(Position::Standby),
+            None,
+        ] {
+            assert_eq!(fleet.wants_thread(), wanted.is_some());
+            assert_eq!(fleet.join(), wanted);
+        }
+        assert_eq!(fleet.absent().collect::<Vec<_>>(), [1]);
+        assert_eq!(fleet.units(), (3, 64));
+    }
+
+    #[test]
+    fn a_queue_without_an_idle_unit_gets_one_and_another_one_does_not() {
+        let Some(fleet) = serving(2, 2, 64 << 20) else { return };
+        let position = promoted(&fleet, || {
+            fleet.wakes(1);
+        });
+        assert_eq!(position, Some(Position::Queue(1)));
+        fleet.begins(1);
+        assert!(fleet.wants_thread(), "the next standby");
+        assert_eq!(fleet.join(), Some(Position::Standby));
+        // Two work, and no more are allowed, unless one of them waits for others.
+        fleet.wakes(1);
+        let position = promoted(&fleet, || {
+            while !fleet.state.lock().calls.is_empty() {
+                thread::yield_now();
+            }
+            fleet.waits(1);
+        });
+        assert_eq!(position, Some(Position::Queue(1)));
+    }
+
+    #[test]
+    fn beyond_the_instant_limit_only_stuck_queues_get_more() {
+        let Some(fleet) = serving(1, 2, 64 << 20) else { return };
+        let began = Instant::now();
+        let position = promoted(&fleet, || {
+            fleet.wakes(2);
+        });
+        assert_eq!(position, Some(Position::Queue(2)));
+        assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[test]
+    fn there_are_never_more_than_memory_allows() {
+        let Some(fleet) = serving(4, 4, 4 << 20) else { return };
+        assert_eq!(fleet.units(), (3, 4));
+        fleet.wakes(0);
+        assert_eq!(promoted(&fleet, || {}), Some(Position::Queue(0)));
+        assert!(!fleet.wants_thread());
+        fleet.begins(0);
+        fleet.wakes(0);
+        assert_eq!(fleet.join(), Some(Position::Standby));
+        let position = promoted(&fleet, || {
+            while !fleet.state.lock().calls.is_empty() {
+                thread::yield_now();
+            }
+            fleet.stop();
+        });
+        assert_eq!(position, None);
+    }
+
+    #[test]
+    fn a_unit_that_breaks_is_replaced_and_the_end_sends_everybody_home() {
+        let Some(fleet) = serving(1, 1, 64 << 20) else { return };
+        let position = promoted(&fleet, || {
+            fleet.wakes(1);
+            fleet.left(Position::Queue(1), None, true);
+        });
+        assert_eq!(position, Some(Position::Queue(1)));
+        assert_eq!(fleet.join(), Some(Position::Standby));
+        assert_eq!(promoted(&fleet, || fleet.stop()), None);
+        assert_eq!(fleet.join(), None);
+        assert!(!fleet.wants_thread());
+    }
+
+    #[test]
+    fn without_all_its_units_it_gives_up_once_and_later_never() {
+        let (engine, _peer) = seqpacket();
+        let device = Channel::new(engine).unwrap();
+        let Some(starting) = fleet("0-2", 1, 1, 64 << 20) else {
+            return;
+        };
+        assert_eq!(starting.join(), Some(Position::Queue(0)));
+        assert!(starting.wants_thread());
+        assert!(starting.refused(), "it was needed");
+        assert!(starting.gives_up(&device) && !starting.gives_up(&device));
+        assert_eq!((starting.join(), starting.phase()), (None, Phase::Off));
+        let Some(serving) = serving(1, 1, 64 << 20) else { return };
+        assert!(!serving.refused() && !serving.gives_up(&device));
+        assert_eq!(serving.phase(), Phase::Serving);
+    }
+}

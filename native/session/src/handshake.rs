@@ -28,6 +28,9 @@ const DEFAULT_MAX_PAGES: u32 = 32;
 /// Largest value of an extended attribute (`XATTR_SIZE_MAX` of `<linux/limits.h>`).
 const XATTR_SIZE_MAX: usize = 64 << 10;
 
+/// Bytes of the longest SETXATTR, without its header: record, name, NUL, value.
+const XATTR_REQUEST: u32 = XATTR_SIZE_MAX as u32 + 16 + 256;
+
 /// What kernel and engine agreed on at INIT. Plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -292,10 +295,18 @@ fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish, rin
     };
     let largest = rings.map_or(u32::MAX, Plan::largest_write).min(config.max_write);
     let max_pages = (largest / page_size).clamp(1, most);
+    let max_write = max_pages * page_size;
+    // A ring takes no request that is longer than its largest write or read; reading the device does.
+    let least = if rings.is_some() {
+        XATTR_REQUEST / page_size + 1
+    } else {
+        1
+    };
+    let max_pages = max_pages.max(least.min(most));
     Granted {
         minor: offer.minor,
         flags,
-        max_write: max_pages * page_size,
+        max_write,
         // Reads are not bound by `max_write`: the kernel falls back to its default where it is told nothing.
         max_pages: if flags & init::MAX_PAGES != 0 {
             max_pages

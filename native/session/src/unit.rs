@@ -523,8 +523,9 @@ impl<H: Handler> Drop for Unit<'_, H> {
         if self.resting {
             self.wakes();
         }
-        // A reply may be left to be committed, and entries that end with the ring are in nobody's way.
-        let _ = self.ring.enter(0);
+        // A reply may be left to be committed. And a request that is on its way into the ring ends with it, as one that was
+        // cancelled; once it is here it ends with the connection.
+        let _ = self.ring.settle();
     }
 }
 

@@ -70,8 +70,7 @@ pub(crate) struct Switch {
 impl Switch {
     pub(crate) fn set(on: bool) -> Self {
         let file = OpenOptions::new().read(true).write(true).open(ENABLE).unwrap();
-        // SAFETY: no memory is involved.
-        assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }, 0);
+        set_lock(&file, libc::F_WRLCK);
         let before = fs::read(ENABLE).unwrap();
         fs::write(ENABLE, if on { "Y" } else { "N" }).unwrap();
         Self { before, file }
@@ -81,9 +80,18 @@ impl Switch {
 impl Drop for Switch {
     fn drop(&mut self) {
         fs::write(ENABLE, &self.before).unwrap();
-        // SAFETY: as above.
-        unsafe { libc::flock(self.file.as_raw_fd(), libc::LOCK_UN) };
+        set_lock(&self.file, libc::F_UNLCK);
     }
+}
+
+/// One that a JVM's locks exclude, too.
+fn set_lock(file: &File, kind: libc::c_int) {
+    // SAFETY: all zero is a lock on the whole file.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    // SAFETY: the kernel reads the lock.
+    let outcome = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLKW, &raw const lock) };
+    assert_eq!(outcome, 0, "{}", io::Error::last_os_error());
 }
 
 /// Lines of the log.

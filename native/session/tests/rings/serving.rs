@@ -141,7 +141,11 @@ fn an_unlock_gets_through_however_many_wait_for_the_lock() {
 #[test]
 fn names_attributes_and_long_values_arrive_whole() {
     isolated(|| {
-        let mounted = Mounted::new(Flat::with_files(&["a"]), over_rings());
+        let config = Config {
+            max_write: 4096,
+            ..over_rings()
+        };
+        let mounted = Mounted::new(Flat::with_files(&["a"]), config);
         let name = "n".repeat(255);
         fs::write(mounted.path(&name), b"x").unwrap();
         assert_eq!(fs::read(mounted.path(&name)).unwrap(), b"x");

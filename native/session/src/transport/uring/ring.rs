@@ -324,7 +324,15 @@ impl Ring {
 
     /// Submits what was put in, and waits for `wait` completions. May return with fewer after a signal.
     pub(crate) fn enter(&mut self, wait: u32) -> io::Result<()> {
-        let flags = if wait > 0 { ENTER_GETEVENTS } else { 0 };
+        self.call(wait, if wait > 0 { ENTER_GETEVENTS } else { 0 })
+    }
+
+    /// Submits what was put in, and has the kernel complete what it has begun to. Does not wait.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        self.call(0, ENTER_GETEVENTS)
+    }
+
+    fn call(&mut self, wait: u32, flags: u32) -> io::Result<()> {
         // SAFETY: no memory of ours but the rings is involved.
         let submitted = unsafe {
             libc::syscall(
