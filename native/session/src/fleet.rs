@@ -2,14 +2,14 @@
 //!
 //! Called by [`Session::serve`](crate::Session::serve) and by units, the threads that have a ring each. Makes no threads:
 //! it says when one more is wanted, and what it is to do. One of them, the standby, sleeps until a unit takes a request and
-//! leaves no unit of its queue idle; it then becomes one there, and a next standby is asked for. A queue serves its
-//! processor alone, so each is looked at by itself. A unit lasts as long as the session: the kernel forgets no entry
+//! leaves fewer than [`SPARE`] of its queue idle; it then becomes one there, and a next standby is asked for. A queue serves
+//! its processor alone, so each is looked at by itself. A unit lasts as long as the session: the kernel forgets no entry
 //! before.
 //!
 //! Until every queue has a unit, the kernel holds requests back. If one can't be had, the mount is served by reading the
 //! device instead; after that, and once all are there, nothing changes any more.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -43,6 +43,10 @@ pub(crate) enum Phase {
     Off,
 }
 
+/// Idle units that a queue should have. One for the next request, and one that is registered before the request comes that
+/// the next one's handler may be waiting for: what is in the queue before, the kernel doesn't give to a new entry by itself.
+const SPARE: usize = 2;
+
 /// Without progress for so long, units are stuck.
 const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -71,14 +75,16 @@ struct State {
     phase: Phase,
     /// Units that are missing.
     open: VecDeque<Position>,
+    /// Of these, the first so many are needed to begin.
+    needed: usize,
     /// Queues that have no entry yet.
-    unregistered: usize,
+    unregistered: HashSet<usize>,
     standby: bool,
     /// Threads asked for that haven't come yet.
     asked: usize,
     retry_at: Instant,
     units: usize,
-    /// Queues that had no idle unit.
+    /// Queues that had too few idle units.
     calls: Vec<usize>,
     over: bool,
     /// Rings, by number.
@@ -107,16 +113,23 @@ impl Fleet {
         let machine = &plan.machine;
         let (present, absent): (Vec<_>, Vec<_>) = (0..machine.possible).partition(|&cpu| machine.online.contains(cpu));
         let mut open: VecDeque<Position> = present.into_iter().map(Position::Queue).collect();
+        let most = plan.most_of_all(bytes);
+        let seconds = open.clone();
         if !absent.is_empty() {
             open.push_back(Position::Absent);
         }
+        let needed = open.len();
+        if plan.instant >= SPARE && needed + seconds.len() <= most {
+            open.extend(seconds);
+        }
         Ok(Self {
-            most: plan.most_of_all(bytes),
+            most,
             queues: (0..machine.possible).map(|_| Queue::default()).collect(),
             state: Mutex::new(State {
                 phase: Phase::Starting,
-                unregistered: machine.possible,
+                unregistered: (0..machine.possible).collect(),
                 open,
+                needed,
                 standby: false,
                 asked: 0,
                 retry_at: Instant::now(),
@@ -170,6 +183,7 @@ impl Fleet {
         }
         state.asked = state.asked.saturating_sub(1);
         if let Some(position) = state.open.pop_front() {
+            state.needed = state.needed.saturating_sub(1);
             self.fill(&mut state, position);
             return Some(position);
         }
@@ -204,7 +218,7 @@ impl Fleet {
         let mut state = self.state.lock();
         state.asked = state.asked.saturating_sub(1);
         state.retry_at = Instant::now() + THREAD_RETRY;
-        state.phase == Phase::Starting && !state.open.is_empty()
+        state.phase == Phase::Starting && state.needed > 0
     }
 
     /// A unit has made its ring.
@@ -216,15 +230,16 @@ impl Fleet {
         number
     }
 
-    /// A unit has had its entries registered, the first ones of `queues` queues. `true`: it was the last one that the
-    /// kernel waited for.
-    pub(crate) fn registered(&self, queues: usize) -> bool {
+    /// A unit has had its entries registered, of these queues. `true`: it was the last one that the kernel waited for.
+    pub(crate) fn registered(&self, queues: impl Iterator<Item = usize>) -> bool {
         let mut state = self.state.lock();
         if state.phase != Phase::Starting {
             return false;
         }
-        state.unregistered = state.unregistered.saturating_sub(queues);
-        if state.unregistered > 0 {
+        queues.for_each(|queue| {
+            state.unregistered.remove(&queue);
+        });
+        if !state.unregistered.is_empty() {
             return false;
         }
         state.phase = Phase::Serving;
@@ -281,7 +296,7 @@ impl Fleet {
     /// A new unit of the queue waits for its first request.
     pub(crate) fn begins(&self, queue: usize) {
         self.rests(queue);
-        // Called again by the next who leaves nobody idle.
+        // Called again by the next who leaves too few idle.
         self.queues[queue].called.store(false, Ordering::SeqCst);
     }
 
@@ -293,7 +308,7 @@ impl Fleet {
     /// It waits no more. `true`: the caller is to see whether a thread can be had.
     pub(crate) fn wakes(&self, queue: usize) -> bool {
         let queued = &self.queues[queue];
-        queued.idle.fetch_sub(1, Ordering::SeqCst) == 1 && self.call(queue)
+        queued.idle.fetch_sub(1, Ordering::SeqCst) <= SPARE && self.call(queue)
     }
 
     pub(crate) fn finished(&self, queue: usize) {
@@ -305,14 +320,14 @@ impl Fleet {
         let queued = &self.queues[queue];
         queued.waiting.fetch_add(1, Ordering::SeqCst);
         queued.called.store(false, Ordering::SeqCst);
-        queued.idle.load(Ordering::SeqCst) == 0 && self.call(queue)
+        queued.idle.load(Ordering::SeqCst) < SPARE && self.call(queue)
     }
 
     pub(crate) fn goes_on(&self, queue: usize) {
         self.queues[queue].waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Nobody is idle at a queue: the standby is told, once.
+    /// Too few are idle at a queue: the standby is told, once.
     fn call(&self, queue: usize) -> bool {
         if self.queues[queue].called.swap(true, Ordering::SeqCst) {
             return false;
@@ -392,10 +407,10 @@ impl Fleet {
     /// Whether a queue is to get one more unit.
     fn need(&self, state: &State, queue: usize) -> Need {
         let queued = &self.queues[queue];
-        if queued.idle.load(Ordering::SeqCst) > 0 {
+        if queued.idle.load(Ordering::SeqCst) >= SPARE {
             queued.called.store(false, Ordering::SeqCst);
-            // The last idle one may have gone to work meanwhile, and have seen the call still made.
-            if queued.idle.load(Ordering::SeqCst) > 0 || queued.called.swap(true, Ordering::SeqCst) {
+            // One may have gone to work meanwhile, and have seen the call still made.
+            if queued.idle.load(Ordering::SeqCst) >= SPARE || queued.called.swap(true, Ordering::SeqCst) {
                 return Need::None;
             }
         }
@@ -463,8 +478,10 @@ mod tests {
         for queue in 0..3 {
             assert_eq!(fleet.join(), Some(Position::Queue(queue)));
             fleet.begins(queue);
-            assert_eq!(fleet.registered(1), queue == 2);
+            assert_eq!(fleet.registered(std::iter::once(queue)), queue == 2);
         }
+        // None to spare: tests say how many there are.
+        fleet.state.lock().open.clear();
         assert_eq!(fleet.join(), Some(Position::Standby));
         Some(fleet)
     }
@@ -479,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn every_queue_gets_a_thread_and_those_of_absent_processors_one_together() {
+    fn every_queue_gets_a_thread_and_one_to_spare_and_those_of_absent_processors_one_together() {
         let Some(fleet) = fleet("0,2", 4, 64, 64 << 20) else {
             return;
         };
@@ -487,6 +504,8 @@ mod tests {
             Some(Position::Queue(0)),
             Some(Position::Queue(2)),
             Some(Position::Absent),
+            Some(Position::Queue(0)),
+            Some(Position::Queue(2)),
             Some(Position::Standby),
             None,
         ] {
@@ -494,7 +513,7 @@ mod tests {
             assert_eq!(fleet.join(), wanted);
         }
         assert_eq!(fleet.absent().collect::<Vec<_>>(), [1]);
-        assert_eq!(fleet.units(), (3, 64));
+        assert_eq!(fleet.units(), (5, 64));
     }
 
     #[test]

@@ -256,7 +256,11 @@ impl<'s, H: Handler> Unit<'s, H> {
         if late && self.pin.is_some() {
             self.session.stir();
         }
-        if self.fleet.registered(commands.len()) {
+        let first = match self.queue {
+            Some(queue) => self.fleet.registered(std::iter::once(queue)),
+            None => self.fleet.registered(self.fleet.absent()),
+        };
+        if first {
             let (units, most) = self.fleet.units();
             let bytes = self.session.granted.bulk() >> 10;
             self.session.log.once(

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -82,6 +83,10 @@ public final class FuseMount implements AutoCloseable {
     // The mounting thread counts as running, so that no worker ends the mount while others still
     // start.
     started.running.set(1);
+    if (started.transport() == MountOptions.Transport.URING) {
+      // It takes its size from the thread that uses it first, and one that serves has one processor.
+      ForkJoinPool.commonPool();
+    }
     try {
       OpenMounts.add(started.atShutdown);
       WorkerThreads threads = new WorkerThreads(options.fsname(), started::work);

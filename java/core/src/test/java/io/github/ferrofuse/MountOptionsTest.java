@@ -199,6 +199,9 @@ class MountOptionsTest {
     MountOptions options = builder.build();
     builder.fsname("two");
     assertEquals("one", options.fsname());
+    assertEquals("three", options.toBuilder().fsname("three").build().fsname());
+    assertEquals("one", options.toBuilder().readOnly(true).build().fsname());
+    assertFalse(options.readOnly());
   }
 
   @Test

@@ -5,6 +5,7 @@ import io.github.ferrofuse.Fuse;
 import io.github.ferrofuse.FuseMount;
 import io.github.ferrofuse.InodeFileSystem;
 import io.github.ferrofuse.MountOptions;
+import io.github.ferrofuse.MountOptions.Transport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,9 +42,18 @@ final class Mounts implements AfterEachCallback {
     directories.push(directory);
     boolean other = byPath && fs instanceof InodeFileSystem;
     FileSystemBase form = other ? new ByPath((InodeFileSystem) fs) : fs;
-    FuseMount mount = Fuse.mount(form, directory, options);
+    FuseMount mount = Fuse.mount(form, directory, overTransport(options));
     mounts.push(mount);
     return mount;
+  }
+
+  /** With the transport of the system property {@code ferrofuse.transport}, where a test has none. */
+  private static MountOptions overTransport(MountOptions options) {
+    String transport = System.getProperty("ferrofuse.transport");
+    if (transport == null || options.transport() != Transport.AUTO) {
+      return options;
+    }
+    return options.toBuilder().transport(Transport.valueOf(transport.toUpperCase())).build();
   }
 
   /** An empty memory file system. */
