@@ -52,13 +52,13 @@ impl Default for Rings {
 }
 
 impl Rings {
-    /// Up to `threads` rings in all, but one for each processor at least; without a number as many as suit a file system
-    /// that blocks.
+    /// Up to `threads` rings in all, but two for each processor at least, or one if there is to be one thread: a processor's
+    /// requests are served by its own rings alone. Without a number as many as suit a file system that blocks.
     pub fn new(threads: Option<usize>) -> Self {
         let default = Self::default();
         let Some(threads) = threads else { return default };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let each = threads.div_ceil(processors).max(1);
+        let each = threads.div_ceil(processors).max(threads.clamp(1, 2));
         Self {
             instant: each,
             most: each,
@@ -200,12 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn as_many_rings_as_threads_are_asked_for_but_one_for_each_processor() {
+    fn as_many_rings_as_threads_are_asked_for_but_enough_for_each_processor() {
         let processors = std::thread::available_parallelism().unwrap().get();
         let asked = Rings::new(Some(8 * processors));
         assert_eq!((asked.instant, asked.most), (8, 8));
         let one = Rings::new(Some(1));
         assert_eq!((one.instant, one.most), (1, 1));
+        let two = Rings::new(Some(2));
+        assert_eq!((two.instant, two.most), (2, 2));
         assert_eq!(Rings::new(None), Rings::default());
     }
 

@@ -84,7 +84,8 @@ public final class FuseMount implements AutoCloseable {
     // start.
     started.running.set(1);
     if (started.transport() == MountOptions.Transport.URING) {
-      // It takes its size from the thread that uses it first, and one that serves has one processor.
+      // It takes its size from the thread that uses it first, and one that serves has one
+      // processor.
       ForkJoinPool.commonPool();
     }
     try {

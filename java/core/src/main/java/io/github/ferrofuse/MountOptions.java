@@ -26,9 +26,9 @@ public final class MountOptions {
     /**
      * FUSE over io_uring, in Linux since 6.14, if an administrator has switched it on; without it
      * there is no mount. Requests are served on the processor that made them, by threads that stay
-     * there and keep a buffer each: of each processor two at first, more as they are needed. On such
-     * a thread {@link Runtime#availableProcessors} is 1, which a pool that is made in a handler may
-     * take for its size; threads that a handler starts run on all processors.
+     * there and keep a buffer each: of each processor two at first, more as they are needed. On
+     * such a thread {@link Runtime#availableProcessors} is 1, which a pool that is made in a
+     * handler may take for its size; threads that a handler starts run on all processors.
      */
     URING
   }

@@ -47,7 +47,9 @@ final class Mounts implements AfterEachCallback {
     return mount;
   }
 
-  /** With the transport of the system property {@code ferrofuse.transport}, where a test has none. */
+  /**
+   * With the transport of the system property {@code ferrofuse.transport}, where a test has none.
+   */
   private static MountOptions overTransport(MountOptions options) {
     String transport = System.getProperty("ferrofuse.transport");
     if (transport == null || options.transport() != Transport.AUTO) {

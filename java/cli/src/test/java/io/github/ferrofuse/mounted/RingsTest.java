@@ -62,8 +62,7 @@ class RingsTest {
 
   @Test
   void aKernelThatDoesNotOfferItIsARefusalThatNamesTheSwitch() {
-    IOException refusal =
-        assertThrows(IOException.class, () -> mountWhile("N", Mounts.memory()));
+    IOException refusal = assertThrows(IOException.class, () -> mountWhile("N", Mounts.memory()));
     assertTrue(refusal.getMessage().contains("echo Y > " + SWITCH), refusal.getMessage());
     assertTrue(refusal.getMessage().contains("transport=dev"), refusal.getMessage());
   }

@@ -99,6 +99,11 @@ class WorkersTest {
     return held.get(held.size() - 1);
   }
 
+  /** Where the number of threads follows the load in both directions: those that have rings stay. */
+  private static MountOptions.Builder onDevice() {
+    return MountOptions.builder().transport(MountOptions.Transport.DEV);
+  }
+
   private FuseMount mount(FileHandle handle, MountOptions.Builder options) throws Exception {
     ScriptedFileSystem fs =
         new ScriptedFileSystem().file("file", (flags, out) -> direct(out, handle));
@@ -168,7 +173,7 @@ class WorkersTest {
   @Test
   void thereAreNoMoreThreadsThanAskedFor() throws Exception {
     Held handle = hold();
-    FuseMount mount = mount(handle, MountOptions.builder().threads(3).fsname("three"));
+    FuseMount mount = mount(handle, onDevice().threads(3).fsname("three"));
     try (Shell.Talk client = bursts(mount)) {
       client.say("5");
       handle.awaitEntries(3);
@@ -183,7 +188,7 @@ class WorkersTest {
   @Test
   void threadsThatNobodyNeedsEnd() throws Exception {
     Held handle = hold();
-    MountOptions.Builder options = MountOptions.builder().threads(8).maxIdleThreads(1);
+    MountOptions.Builder options = onDevice().threads(8).maxIdleThreads(1);
     FuseMount mount = mount(handle, options.fsname("surplus"));
     try (Shell.Talk client = bursts(mount)) {
       client.say("8");
@@ -198,7 +203,7 @@ class WorkersTest {
   @Test
   void aLoadThatComesAndGoesMakesNoThreadsAnew() throws Exception {
     Held handle = hold();
-    MountOptions.Builder options = MountOptions.builder().threads(8).maxIdleThreads(2);
+    MountOptions.Builder options = onDevice().threads(8).maxIdleThreads(2);
     FuseMount mount = mount(handle, options.fsname("bursts"));
     try (Shell.Talk client = bursts(mount)) {
       for (int i = 0; i < 50; i++) {

@@ -36,8 +36,8 @@ public final class KernelNotifier implements Notifier {
   private static final int PRUNE_MINOR = 45;
 
   /**
-   * Far from the numbers that the kernel gives to its requests, and even as they are: an answer that
-   * comes over a ring has its ticket for a number.
+   * Far from the numbers that the kernel gives to its requests, and even as they are: an answer
+   * that comes over a ring has its ticket for a number.
    */
   private static final long FIRST_TICKET = 1L << 62;
 
