@@ -230,10 +230,10 @@ abstract class MountSetters {
    * most 16, and beyond, up to 64, while all of them block for milliseconds.
    *
    * <p>Over io_uring each processor has threads of its own, as many as this number divided by the
-   * processors, at least two, or one if this is 1. There are two at first, and one more whenever a request leaves fewer
-   * than two idle; if this is not set, up to 4, and beyond, up to 64, while all of them block. A
-   * request that waits for others on its file does not count. Together they have 256 MiB of buffers
-   * at most, or one each.
+   * processors, at least two, or one if this is 1. There are two at first, and one more whenever a
+   * request leaves fewer than two idle; if this is not set, up to 4, and beyond, up to 64, while
+   * all of them block. A request that waits for others on its file does not count. Together they
+   * have 256 MiB of buffers at most, or one each.
    *
    * @param count 1 to 1024
    * @return the builder

@@ -99,7 +99,9 @@ class WorkersTest {
     return held.get(held.size() - 1);
   }
 
-  /** Where the number of threads follows the load in both directions: those that have rings stay. */
+  /**
+   * Where the number of threads follows the load in both directions: those that have rings stay.
+   */
   private static MountOptions.Builder onDevice() {
     return MountOptions.builder().transport(MountOptions.Transport.DEV);
   }
