@@ -290,7 +290,7 @@ impl<M: Memory> Session<M> {
         let in_flight = self.in_flight();
         Some(Metrics {
             in_flight,
-            workers: self.crew.threads().workers,
+            workers: self.crew.threads().workers + self.rings(),
             longest: meters.longest(),
             operations: meters.operations(),
         })
