@@ -338,23 +338,30 @@ impl Place<'_> {
         };
         // Set while all workers are busy and more are for stuck ones only.
         let mut progress = None;
+        // Called when there were as many as may be: nobody calls again.
+        let mut missed = false;
         loop {
-            let workers = self.crew.threads().workers;
+            let may_shrink = self.crew.threads().workers > growth.kept();
             let time = match progress {
                 Some(_) => Some(growth.patience),
-                None => (workers > growth.kept()).then_some(growth.window),
+                None => (missed || may_shrink).then_some(growth.window),
             };
-            match waker.stand_by(time)? {
+            let call = waker.stand_by(time)?;
+            match call {
                 Call::Stop => return Ok(false),
                 Call::Needed if progress.is_some() => continue,
                 Call::Nothing if progress.is_none() => {
                     rouse(self.crew.surplus(growth));
-                    continue;
+                    if !missed {
+                        continue;
+                    }
                 }
                 Call::Needed | Call::Nothing => {}
             }
-            if workers >= growth.most {
-                // Not called again before one of them has left.
+            // Some may have left during the sleep.
+            let workers = self.crew.threads().workers;
+            missed = workers >= growth.most;
+            if missed {
                 progress = None;
                 continue;
             }
@@ -389,7 +396,7 @@ impl Place<'_> {
         self.crew.idle.called.store(false, Ordering::SeqCst);
     }
 
-    /// What becomes of a worker that was told to [leave](Rest::Leave): the reserve, if there is none.
+    /// What becomes of a worker that was [let go](Crew::lets_go): the reserve, if there is none.
     pub(crate) fn step_down(mut self, waker: &Waker) -> Option<Self> {
         let crew = self.crew;
         let mut state = crew.state.lock();

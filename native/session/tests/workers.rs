@@ -137,6 +137,24 @@ fn idle_workers_above_the_limit_end_when_the_mount_is_quiet_and_come_back() {
 }
 
 #[test]
+fn a_crew_that_has_just_lost_a_worker_grows_again() {
+    let _watchdog = Watchdog::new();
+    let mut running = started(growth(6, 6, 1));
+    for _ in 0..3 {
+        burst(&mut running, 6);
+        // Requests come all the time, so that those who are too many leave one by one, while the reserve sleeps.
+        while running.session.threads().workers == 6 {
+            let attributes = running
+                .kernel
+                .ask(Opcode::Getattr, ROOT, &[bytes_of(&GetattrIn::default())]);
+            assert_eq!(attributes.errno, 0);
+        }
+    }
+    burst(&mut running, 6);
+    running.stop();
+}
+
+#[test]
 fn two_workers_stay_however_few_may_be_idle() {
     let _watchdog = Watchdog::new();
     let mut running = started(growth(5, 5, 1));

@@ -3,13 +3,16 @@
 //! A worker waits in read(2), the cheapest way there is: of those who wait at the device the kernel wakes one for one
 //! request, the one that has waited longest. Other work and the end reach it by a signal. A signal that comes just before
 //! the system call would be lost, so the instructions from the last look to the call are known to the handler: whoever
-//! is found between them goes on behind the call. The signal restarts what it interrupts elsewhere, and does nothing else.
+//! is found between them goes on behind the call. Elsewhere it does nothing: a worker that was roused when it had woken
+//! already waits for the signal before it goes on.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -79,8 +82,13 @@ unsafe extern "C" {
     static ferrofuse_sleep_over: u8;
 }
 
+/// Attempts to send a signal where no more may be pending.
+const ATTEMPTS: u32 = 50;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
+
 /// One worker, as those see it who may have to wake it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Sleeper {
     thread: libc::pid_t,
     state: AtomicU32,
@@ -104,11 +112,6 @@ impl Sleeper {
     pub(crate) fn lies_down(&self) {
         self.state.store(ASLEEP, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
-    }
-
-    /// `true`: somebody has roused it.
-    pub(crate) fn gets_up(&self) -> bool {
-        self.state.swap(AWAKE, Ordering::SeqCst) == ROUSED
     }
 
     /// readv(2) that ends with EINTR when the thread is roused, be it before.
@@ -186,9 +189,39 @@ impl Sleepers {
                 .is_ok()
         });
         for sleeper in asleep.take(count) {
-            // SAFETY: no memory is involved; the thread exists, since its entry does, and has the handler.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), sleeper.thread, self.signal) };
+            if !self.signal(sleeper.thread) {
+                // Somebody may rouse it later.
+                let _ = sleeper
+                    .state
+                    .compare_exchange(ROUSED, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
+            }
         }
+    }
+
+    /// `false`: the user has as many signals pending as RLIMIT_SIGPENDING allows, and that for a while.
+    fn signal(&self, thread: libc::pid_t) -> bool {
+        (0..ATTEMPTS).any(|_| {
+            // SAFETY: no memory is involved; the thread exists, since its entry does, and has the handler.
+            let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, self.signal) } == 0;
+            if !sent {
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            sent
+        })
+    }
+}
+
+impl Bed<'_> {
+    /// `true`: somebody has roused the thread. The signal has come by then, so that it interrupts nothing else.
+    pub(crate) fn gets_up(&self) -> bool {
+        let roused = self.sleeper.state.swap(AWAKE, Ordering::SeqCst) == ROUSED;
+        if roused {
+            // It is sent with the lock held, and delivered when a system call returns.
+            drop(self.sleepers.all.lock());
+            // SAFETY: has no preconditions and always succeeds.
+            unsafe { libc::syscall(libc::SYS_getpid) };
+        }
+        roused
     }
 }
 
@@ -212,16 +245,19 @@ fn install() -> io::Result<c_int> {
         // SAFETY: both structs are valid when zeroed, and outlive the calls.
         unsafe {
             let mut present: libc::sigaction = std::mem::zeroed();
-            checked(libc::sigaction(signal, std::ptr::null(), &raw mut present))?;
-            if present.sa_sigaction != libc::SIG_DFL {
+            // Some may be reserved by who runs the process.
+            if checked(libc::sigaction(signal, std::ptr::null(), &raw mut present)).is_err()
+                || present.sa_sigaction != libc::SIG_DFL
+            {
                 continue;
             }
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_rouse as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-            checked(libc::sigaction(signal, &raw const action, std::ptr::null_mut()))?;
+            if checked(libc::sigaction(signal, &raw const action, std::ptr::null_mut())).is_ok() {
+                return Ok(signal);
+            }
         }
-        return Ok(signal);
     }
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
@@ -255,8 +291,7 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
-    use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const SOON: Duration = Duration::from_secs(10);
 
