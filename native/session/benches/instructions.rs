@@ -1,19 +1,23 @@
 //! Serves one kind of request so many times: `benches/instructions.py` counts the instructions of it under callgrind.
 //!
 //! Takes a request's name and a number. All that is counted runs inside [`ferrofuse_counted`]: one worker's receive,
-//! decode, dispatch and reply, with a file system that does nothing. Everything else, the kernel's side included, is on
-//! another thread.
+//! decode, dispatch and reply, with a file system that does nothing. The whole process is one thread, since callgrind
+//! confuses the counts of threads that hand over to each other by system calls: requests are sent before they are served.
 
 mod support;
 
 use std::env;
-use std::thread;
 
+use ferrofuse_protocol::abi::{bytes_of, EntryOut, OpenIn};
+use ferrofuse_protocol::Opcode;
 use ferrofuse_session::{Concurrency, Session};
 
-use support::kernel::Kernel;
+use support::kernel::{name, Kernel, Reply, ROOT};
 use support::noop::{Noop, Page};
-use support::{File, Request};
+use support::{File, Request, NAME};
+
+/// What fits into a socket's buffer with its replies, whatever the system's limits.
+const MOST: usize = 16;
 
 /// The name that callgrind is told.
 #[no_mangle]
@@ -30,29 +34,48 @@ fn main() {
         return;
     };
     let request = Request::ALL.into_iter().find(|known| known.name() == request);
-    let (Some(request), Ok(count)) = (request, count.parse::<u32>()) else {
-        panic!("usage: instructions read|write|getattr|lookup COUNT");
+    let (Some(request), Ok(count @ 1..=MOST)) = (request, count.parse::<usize>()) else {
+        panic!("usage: instructions read|write|getattr|lookup 1..={MOST}");
     };
     leave_highest_signal();
+    // Sessions that begin alike give the same numbers to nodes and handles.
+    let mut file = File { node: 0, fh: 0 };
+    let lookup = |kernel: &mut Kernel| kernel.send(Opcode::Lookup, ROOT, &[&name(NAME)]);
+    let replies = converse(1, |kernel| _ = lookup(kernel), plainly);
+    file.node = replies[0].record::<EntryOut>().nodeid;
+    let begin = |kernel: &mut Kernel| {
+        lookup(kernel);
+        kernel.send(Opcode::Open, file.node, &[bytes_of(&OpenIn::default())]);
+    };
+    let replies = converse(2, begin, plainly);
+    file.fh = replies[1].record_at::<u64>(0);
+    let all = |kernel: &mut Kernel| {
+        begin(kernel);
+        for _ in 0..count {
+            request.send(kernel, file);
+        }
+    };
+    let replies = converse(2 + count, all, |session, noop| ferrofuse_counted(session, noop));
+    assert!(replies.iter().all(|reply| reply.errno == 0), "{request:?} is refused");
+}
+
+fn plainly(session: &Session<Page>, noop: &mut Noop) {
+    session.serve(noop).expect("a worker");
+}
+
+/// A session with so many requests, which are all there when `serve` is called, and their replies.
+fn converse(count: usize, send: impl FnOnce(&mut Kernel), serve: impl FnOnce(&Session<Page>, &mut Noop)) -> Vec<Reply> {
     let mut noop = Noop {
         concurrency: Concurrency::Serialized,
         gate: None,
     };
-    let (session, kernel) = support::session(&mut noop);
-    let client = thread::spawn(move || ask(kernel, request, count));
-    ferrofuse_counted(&session, &mut noop);
-    client.join().expect("all was answered");
+    let (session, mut kernel) = support::session(&mut noop);
+    send(&mut kernel);
+    kernel.stop_sending();
+    serve(&session, &mut noop);
+    let replies = (0..count).map(|_| kernel.pending().expect("a reply")).collect();
     assert!(session.finish(&mut noop));
-}
-
-/// The session ends with the connection.
-fn ask(mut kernel: Kernel, request: Request, count: u32) {
-    let file = File::open(&mut kernel);
-    for _ in 0..count {
-        let unique = request.send(&mut kernel, file);
-        let reply = kernel.receive();
-        assert_eq!((reply.unique, reply.errno), (unique, 0));
-    }
+    replies
 }
 
 /// valgrind keeps the highest real-time signal for itself, and the engine takes the highest that is free.

@@ -222,6 +222,12 @@ impl Kernel {
         std::mem::replace(self, unconnected)
     }
 
+    /// No request comes any more: the connection ends when those that were sent are received. Replies still arrive.
+    pub(crate) fn stop_sending(&self) {
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_WR) }, 0);
+    }
+
     /// Replies are lost from now on, requests still arrive.
     pub(crate) fn stop_listening(&self) {
         // SAFETY: no memory is involved.
