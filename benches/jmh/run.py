@@ -58,7 +58,7 @@ def measure(java, class_path, library, options):
     with open(result) as file:
         rows = {row['benchmark'].rsplit('.', 1)[1]: row['primaryMetric'] for row in json.load(file)}
     own = rows[OWN]['score']
-    print(f'JDK {version}: {own:.0f} ns in {OWN}, as ratios to it:')
+    print(f'JDK {version}: {own:.0f} ns in {OWN}, as ratios to it:', flush=True)
     for name, row in sorted(rows.items(), key=lambda pair: pair[1]['score']):
         rounds = [score for fork in row['rawData'] for score in fork]
         low, high = min(rounds), max(rounds)
