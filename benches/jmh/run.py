@@ -85,7 +85,7 @@ def main():
     classes = os.path.join(BUILD, 'classes')
     shutil.rmtree(classes, ignore_errors=True)
     source = os.path.join(HERE, 'java', 'io', 'github', 'ferrofuse', 'benches', 'Upcall.java')
-    must([os.path.join(homes[0], 'bin', 'javac'), '--release', '17', '-cp', ':'.join(libraries), '-d', classes, source],
+    must([os.path.join(homes[0], 'bin', 'javac'), '--release', '17', '-cp', ':'.join(libraries), '-processorpath', ':'.join(libraries), '-d', classes, source],
          'see its messages')
     for home in homes:
         measure(home, [classes] + libraries, library, options)
