@@ -239,7 +239,13 @@ fn disconnected() -> Error {
 }
 
 /// Chooses of what the kernel offers.
-fn negotiate(offer: &Offer, max_readahead: u32, config: &Config, wish: Wish, rings: Option<&Plan>) -> Granted {
+pub(crate) fn negotiate(
+    offer: &Offer,
+    max_readahead: u32,
+    config: &Config,
+    wish: Wish,
+    rings: Option<&Plan>,
+) -> Granted {
     let mut asked = init::ASYNC_READ
         | init::BIG_WRITES
         | init::ASYNC_DIO

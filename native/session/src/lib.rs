@@ -2,6 +2,8 @@
 //!
 //! [`Session`] speaks with the kernel; a [`Handler`] is the file system behind it. The crate starts no threads and
 //! knows nothing of Java. It takes one real-time signal of the process, to rouse workers.
+//!
+//! With the feature `fuser` there is also [`oracle`], which does start threads: the crate fuser's.
 
 mod arena;
 mod backing;
@@ -25,6 +27,8 @@ mod meter;
 pub mod mount;
 mod nodes;
 mod notify;
+#[cfg(feature = "fuser")]
+pub mod oracle;
 pub mod paths;
 mod reply;
 mod session;

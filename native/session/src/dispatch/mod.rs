@@ -10,7 +10,7 @@ mod ioctl;
 pub(crate) mod lock;
 mod node;
 mod privileges;
-mod refusal;
+pub(crate) mod refusal;
 mod xattr;
 
 use std::any::Any;

@@ -6,7 +6,7 @@ use ferrofuse_protocol::{Errno, Opcode};
 use crate::reply::{Delivery, Reply};
 
 /// Whether a file system may do without. The others are the engine's own, or end what an operation began.
-pub(super) fn is_optional(opcode: Opcode) -> bool {
+pub(crate) fn is_optional(opcode: Opcode) -> bool {
     !matches!(
         opcode,
         Opcode::Init
@@ -22,24 +22,24 @@ pub(super) fn is_optional(opcode: Opcode) -> bool {
 
 pub(super) fn answer(opcode: Opcode, reply: Reply<'_>) -> Delivery {
     match opcode {
-        // Without figures statfs(2), and all that asks for free space first, would fail: nothing is known but the
-        // longest name.
-        Opcode::Statfs => {
-            let st = Kstatfs {
-                bsize: 4096,
-                frsize: 4096,
-                namelen: 255,
-                ..Kstatfs::default()
-            };
-            reply.record(&StatfsOut { st })
-        }
+        Opcode::Statfs => reply.record(&StatfsOut { st: no_figures() }),
         _ => reply.error(errno(opcode)),
+    }
+}
+
+/// Without figures statfs(2), and all that asks for free space first, would fail: nothing is known but the longest name.
+pub(crate) fn no_figures() -> Kstatfs {
+    Kstatfs {
+        bsize: 4096,
+        frsize: 4096,
+        namelen: 255,
+        ..Kstatfs::default()
     }
 }
 
 /// `ENOSYS` is remembered by the kernel for the life of the mount: it is right where the kernel then does the right
 /// thing by itself (named in each line), and wrong wherever it would only be passed on to the caller.
-fn errno(opcode: Opcode) -> Errno {
+pub(crate) fn errno(opcode: Opcode) -> Errno {
     match opcode {
         // close(2) succeeds without asking.
         Opcode::Flush => Errno::ENOSYS,

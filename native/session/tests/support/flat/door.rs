@@ -7,14 +7,16 @@ pub(crate) struct Door(pub Arc<Flat>);
 
 impl Door {
     pub(super) fn attr(book: &Book, key: u64) -> Outcome<abi::Attr> {
-        let (mode, size) = match book.files.get(&key) {
-            _ if key == ROOT_KEY => (libc::S_IFDIR | 0o755, 0),
-            Some(file) => (file.kind | file.permissions, file.data.len() as u64),
+        let (mode, size, (mtime, mtimensec)) = match book.files.get(&key) {
+            _ if key == ROOT_KEY => (libc::S_IFDIR | 0o755, 0, (0, 0)),
+            Some(file) => (file.kind | file.permissions, file.data.len() as u64, file.mtime),
             None => return Err(Errno::ENOENT),
         };
         Ok(abi::Attr {
             mode,
             size,
+            mtime,
+            mtimensec,
             nlink: 1,
             uid: 5,
             gid: 6,
@@ -46,6 +48,7 @@ impl Door {
             kind: if name == "twisted" { libc::S_IFSOCK } else { kind },
             permissions: 0o640,
             data: data.to_vec(),
+            mtime: MADE,
             xattrs: BTreeMap::new(),
         };
         book.files.insert(key, file);

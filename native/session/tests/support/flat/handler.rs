@@ -112,6 +112,9 @@ impl Handler for Door {
                 if change.valid & abi::fattr::MODE != 0 {
                     file.permissions = change.mode & !libc::S_IFMT;
                 }
+                if change.valid & abi::fattr::MTIME != 0 && change.valid & abi::fattr::MTIME_NOW == 0 {
+                    file.mtime = (change.mtime, change.mtimensec);
+                }
             }
         });
         self.getattr(call, node, handle)

@@ -28,6 +28,8 @@ pub(crate) use pages::Pages;
 pub(crate) const ROOT_KEY: u64 = 1;
 const FIRST_KEY: u64 = 10;
 const MAX_SIZE: u64 = 1 << 20;
+/// Time of every file that is new: 3.5 s before 1970.
+const MADE: (u64, u32) = ((-4_i64) as u64, 500_000_000);
 
 pub(crate) struct File {
     pub(crate) name: String,
@@ -36,6 +38,8 @@ pub(crate) struct File {
     /// The others of the mode.
     pub(crate) permissions: u32,
     pub(crate) data: Vec<u8>,
+    /// Seconds and nanoseconds; only utimensat(2) changes it.
+    pub(crate) mtime: (u64, u32),
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -112,6 +116,7 @@ impl Flat {
                 kind: libc::S_IFREG,
                 permissions: 0o640,
                 data: (0..=255).collect(),
+                mtime: MADE,
                 xattrs: BTreeMap::new(),
             };
             book.files.insert(book.next_key, file);
