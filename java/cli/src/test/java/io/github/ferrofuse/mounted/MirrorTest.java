@@ -27,7 +27,7 @@ class MirrorTest {
     return Map.of();
   }
 
-  private Map<String, String> with(String name, String value) {
+  Map<String, String> with(String name, String value) {
     Map<String, String> options = new HashMap<>(options());
     options.put(name, value);
     return options;
@@ -38,7 +38,7 @@ class MirrorTest {
     run(options(), MountOptions.defaults(), program);
   }
 
-  private void run(Map<String, String> options, MountOptions mountOptions, String program)
+  void run(Map<String, String> options, MountOptions mountOptions, String program)
       throws Exception {
     Path root = mirrors.mount(options, mountOptions);
     Shell.python(

@@ -399,16 +399,25 @@ final class KnownFiles {
 
   /**
    * Says where a node is. A directory that is a node's place is kept like one that was looked up.
+   * No node is ever above itself: nodes of a circle would keep each other for good.
    */
   private void put(long node, long directory, Name name) {
+    if (node == directory) {
+      return; // its directory bound onto a name in it, on a kernel that does not number mounts
+    }
     long old = places.put(node, directory, name);
     if (old != directory) {
+      List<Descriptor> closing = new ArrayList<>(0);
       table.addLookups(directory, 1);
       if (old != NodeTable.NONE) {
-        List<Descriptor> closing = new ArrayList<>(0);
         release(old, 1, closing);
-        closing.forEach(KnownFiles::close);
       }
+      long stale = places.below(node, directory);
+      if (stale != NodeTable.NONE) {
+        places.remove(stale);
+        release(node, 1, closing);
+      }
+      closing.forEach(KnownFiles::close);
     }
   }
 

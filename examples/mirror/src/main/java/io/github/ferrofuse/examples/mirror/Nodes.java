@@ -10,7 +10,9 @@ import io.github.ferrofuse.local.LocalStat;
 import io.github.ferrofuse.local.LocalWatch;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * How the files that the kernel knows are got at: by a descriptor that is still open, else by a
@@ -320,9 +322,13 @@ final class Nodes {
   private Descriptor walk(long node, Scratch scratch) throws IOException {
     List<Places.Place> steps = new ArrayList<>();
     List<Long> nodes = new ArrayList<>();
+    Set<Long> met = new HashSet<>();
     long above = node;
     Descriptor at = null;
     while (at == null) {
+      if (!met.add(above)) {
+        throw Errno.ESTALE.exception(); // places are changing on the way
+      }
       Places.Place place = known.place(above);
       nodes.add(above);
       steps.add(place);

@@ -47,6 +47,22 @@ final class Places {
   }
 
   /**
+   * The node below another on the way up from a directory. Where the other one is in that directory
+   * now, the node has been moved away, whatever its place says.
+   *
+   * @return it; {@link NodeTable#NONE} if the way up does not lead past the other one
+   */
+  long below(long node, long directory) {
+    long at = directory;
+    Place place = places.get(at);
+    while (place != null && place.directory != node) {
+      at = place.directory;
+      place = places.get(at);
+    }
+    return place == null ? NodeTable.NONE : at;
+  }
+
+  /**
    * Forgets where a node is.
    *
    * @return the directory that it was in; {@link NodeTable#NONE} if it had no place
