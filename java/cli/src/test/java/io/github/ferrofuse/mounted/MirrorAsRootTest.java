@@ -206,6 +206,29 @@ fails(errno.EXDEV, os.link, f"{root}/one/file", f"{root}/two/new")
   }
 
   @Test
+  void whatIsMountedAndHasNoHandlesIsFoundFromItsMountPointWhichHas() throws Exception {
+    Path inner = mirrors.back().resolve("one/inner");
+    Shell.succeed(
+        "sh",
+        "-ec",
+        "mkdir \"$1\"; mount -t tmpfs tmpfs \"$1\"; mkdir \"$0\"; mount -t ramfs ramfs \"$0\"",
+        inner.toString(),
+        inner.getParent().toString());
+    run(
+        Map.of("descriptors", "1"),
+        MountOptions.builder().attrTimeout(Duration.ZERO).build(),
+        """
+        os.makedirs(f"{back}/one/inner/x/y")
+        for i in range(40):
+            os.mkdir(f"{back}/{i}")
+        os.chdir(f"{root}/one/inner/x/y")
+        for i in range(40):
+            os.stat(f"{root}/{i}")
+        assert os.stat(".").st_mtime_ns == os.stat(f"{back}/one/inner/x/y").st_mtime_ns
+        """);
+  }
+
+  @Test
   void aDeviceThatIsMountedMeanwhileIsSeenAndComesOffWhenItsFilesAreForgotten() throws Exception {
     Path back = mirrors.back();
     Path point = java.nio.file.Files.createDirectory(back.resolve("point"));

@@ -109,8 +109,8 @@ final class Nodes {
       return open;
     }
     Scratch scratch = Scratch.get();
-    Mounts.Mount mount = known.identify(node, scratch.identity);
-    return mount.hasHandles() ? openByHandle(node, mount, scratch) : openByPlace(node, scratch);
+    open = openByHandle(node, scratch);
+    return open != null ? open : openByPlace(node, scratch);
   }
 
   /** Something that takes a descriptor. */
@@ -292,6 +292,12 @@ final class Nodes {
 
   // ---- finding files again
 
+  /** Null if the node's mount has no handles. */
+  private Descriptor openByHandle(long node, Scratch scratch) throws IOException {
+    Mounts.Mount mount = known.identify(node, scratch.identity);
+    return mount.hasHandles() ? openByHandle(node, mount, scratch) : null;
+  }
+
   private Descriptor openByHandle(long node, Mounts.Mount mount, Scratch scratch)
       throws IOException {
     Identity identity = scratch.identity;
@@ -303,7 +309,10 @@ final class Nodes {
     return withRoom(() -> LocalFd.byHandle(mount.anchor, handle, 0, length, LocalFlags.O_PATH));
   }
 
-  /** Walks down from the nearest directory above that is open, at the latest the root. */
+  /**
+   * Walks down from the nearest directory above that is open or is found by its handle, being on
+   * another mount; at the latest the root.
+   */
   private Descriptor openByPlace(long node, Scratch scratch) throws IOException {
     while (true) {
       long changes = known.placeChanges();
@@ -334,6 +343,9 @@ final class Nodes {
       steps.add(place);
       above = place.directory();
       at = known.use(above);
+      if (at == null) {
+        at = openByHandle(above, scratch);
+      }
     }
     for (int i = steps.size() - 1; i >= 0; i--) {
       try (Descriptor directory = at) {
