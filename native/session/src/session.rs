@@ -9,7 +9,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferrofuse_protocol::{Dialect, Errno};
 use parking_lot::{Condvar, Mutex};
@@ -88,6 +88,9 @@ struct Workers {
     /// Closed by `finish`, so that nobody waits for answers that can't come.
     device: Option<Arc<Channel>>,
 }
+
+/// How long an abort waits for roused workers, which have nothing to do but to return.
+const ROUSED_WITHIN: Duration = Duration::from_secs(1);
 
 impl<M: Memory> Session<M> {
     /// Takes over a mounted `/dev/fuse` descriptor and holds the opening conversation with the kernel.
@@ -332,6 +335,8 @@ impl<M: Memory> Session<M> {
         // First: a worker that finds its descriptor gone has to know why.
         self.disconnect(End::Aborted);
         self.channels.revoke();
+        // A read that goes on keeps its descriptor open, and with it the connection.
+        self.sleepers.wait_awake(ROUSED_WITHIN);
     }
 
     /// The connection has ended.

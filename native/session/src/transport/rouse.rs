@@ -12,7 +12,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -85,6 +85,8 @@ unsafe extern "C" {
 /// Attempts to send a signal where no more may be pending.
 const ATTEMPTS: u32 = 50;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
+/// Between two looks whether all are awake.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
 
 /// One worker, as those see it who may have to wake it.
 #[derive(Debug)]
@@ -198,6 +200,18 @@ impl Sleepers {
         }
     }
 
+    /// Waits until nobody sleeps, or the time is up. Who was roused has returned from its read then.
+    pub(crate) fn wait_awake(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        let asleep = || {
+            let all = self.all.lock();
+            all.iter().any(|sleeper| sleeper.state.load(Ordering::SeqCst) != AWAKE)
+        };
+        while asleep() && Instant::now() < end {
+            thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+
     /// `false`: the user has as many signals pending as RLIMIT_SIGPENDING allows, and that for a while.
     fn signal(&self, thread: libc::pid_t) -> bool {
         (0..ATTEMPTS).any(|_| {
@@ -291,7 +305,6 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
-    use std::time::Instant;
 
     const SOON: Duration = Duration::from_secs(10);
 
