@@ -4,7 +4,7 @@ mod support;
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -18,41 +18,10 @@ use ferrofuse_session::mount::{mount, Mount, MountSpec, Unmounted};
 use ferrofuse_session::{Config, Session};
 
 use support::flat::{Door, Flat, Pages};
-use support::Watchdog;
 
-const ISOLATED: &str = "FERROFUSE_TEST_ISOLATED";
-
-/// Runs the body in a process and a mount namespace of its own: whatever it leaves mounted is gone with it.
+/// Runs the body in a process and a mount namespace of its own.
 fn isolated(body: impl FnOnce()) {
-    let _watchdog = Watchdog::new();
-    if env::var_os(ISOLATED).is_some() {
-        return body();
-    }
-    let name = thread::current()
-        .name()
-        .expect("the harness names its threads")
-        .to_owned();
-    // SAFETY: reads the process's credentials.
-    if unsafe { libc::geteuid() } != 0 || OpenOptions::new().read(true).write(true).open("/dev/fuse").is_err() {
-        // Past the harness, which hides what a passing test prints.
-        let mut terminal = io::stderr();
-        writeln!(terminal, "\n*** SKIPPED {name}: it needs root and /dev/fuse ***").unwrap();
-        return;
-    }
-    let output = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "--"])
-        .arg(env::current_exe().unwrap())
-        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ISOLATED, "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    support::isolated::isolated(support::isolated::no_root_or_device, body);
 }
 
 struct Mounted {

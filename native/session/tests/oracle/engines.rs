@@ -1,10 +1,8 @@
 //! A mount of the flat file system, served by one engine or the other.
 
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{atomic::Ordering, Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,42 +12,12 @@ use ferrofuse_session::oracle::Oracle;
 use ferrofuse_session::{Config, Session};
 
 use crate::support::flat::{Door, Flat, Pages};
-use crate::support::Watchdog;
 
-const ISOLATED: &str = "FERROFUSE_TEST_ISOLATED";
 const WORKERS: usize = 3;
 
-/// Runs the body in a process and a mount namespace of its own: whatever it leaves mounted is gone with it.
+/// Runs the body in a process and a mount namespace of its own.
 pub(crate) fn isolated(body: impl FnOnce()) {
-    let _watchdog = Watchdog::new();
-    if env::var_os(ISOLATED).is_some() {
-        return body();
-    }
-    let name = thread::current()
-        .name()
-        .expect("the harness names its threads")
-        .to_owned();
-    // SAFETY: reads the process's credentials.
-    if unsafe { libc::geteuid() } != 0 || OpenOptions::new().read(true).write(true).open("/dev/fuse").is_err() {
-        // Past the harness, which hides what a passing test prints.
-        let mut terminal = io::stderr();
-        writeln!(terminal, "\n*** SKIPPED {name}: it needs root and /dev/fuse ***").unwrap();
-        return;
-    }
-    let output = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "--"])
-        .arg(env::current_exe().unwrap())
-        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ISOLATED, "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    crate::support::isolated::isolated(crate::support::isolated::no_root_or_device, body);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use std::env;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,41 +15,12 @@ use ferrofuse_session::mount::{mount, Mount, MountSpec, Unmounted};
 use ferrofuse_session::{Config, Error, Growth, Level, Session, Transport};
 
 use crate::support::flat::{Door, Flat, Pages};
-use crate::support::Watchdog;
 
-const ISOLATED: &str = "FERROFUSE_TEST_ISOLATED";
 const ENABLE: &str = "/sys/module/fuse/parameters/enable_uring";
 
-/// Runs the body in a process and a mount namespace of its own: whatever it leaves mounted is gone with it.
+/// Runs the body in a process and a mount namespace of its own.
 pub(crate) fn isolated(body: impl FnOnce()) {
-    let _watchdog = Watchdog::new();
-    if env::var_os(ISOLATED).is_some() {
-        return body();
-    }
-    let name = thread::current()
-        .name()
-        .expect("the harness names its threads")
-        .to_owned();
-    if let Some(obstacle) = obstacle() {
-        // Past the harness, which hides what a passing test prints.
-        let mut terminal = io::stderr();
-        writeln!(terminal, "\n*** SKIPPED {name}: {obstacle} ***").unwrap();
-        return;
-    }
-    let output = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "--"])
-        .arg(env::current_exe().unwrap())
-        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ISOLATED, "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    crate::support::isolated::isolated(obstacle, body);
 }
 
 fn obstacle() -> Option<&'static str> {

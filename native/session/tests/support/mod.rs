@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 pub(crate) mod flat;
+pub(crate) mod isolated;
 pub(crate) mod kernel;
 pub(crate) mod running;
 
